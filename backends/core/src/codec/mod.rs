@@ -1,0 +1,24 @@
+//! The bytes of a record, at rest and on the wire.
+//!
+//! Two bytes of head (`0xAB`, version), then fields: tag, length, bytes. The era is a field that holds fields. What is
+//! within a field is `postcard`. A field of an unknown tag is kept byte for byte, so old and new servers can work on
+//! one record; a new version of the head is for a change that old servers must not touch.
+//!
+//! Decoding is strict and bounded: a tag twice, a missing field, trailing bytes, unsorted values, or more than
+//! [`MAX_ENCODED`] bytes are [`Corrupt`](crate::ErrorKind::Corrupt), never a panic.
+//!
+//! ```
+//! use abide_core::{codec, NewRecord, Record, Stamps, Timestamp, Token};
+//!
+//! let now = Timestamp::from_millis(1_000);
+//! let token = Token::from_bytes([1; 32]);
+//! let record = Record::create(NewRecord::new(Stamps::new(1).next(now), [9; 16], token.verifier(), now));
+//! let bytes = codec::encode(&record);
+//! assert_eq!(codec::decode(&bytes).unwrap(), record);
+//! assert!(codec::decode(&bytes[..bytes.len() - 1]).is_err());
+//! ```
+
+mod fields;
+mod record;
+
+pub use record::{decode, encode, MAX_ENCODED};

@@ -1,0 +1,405 @@
+//! Whether changes apply to a record, and the record that they make.
+//!
+//! Every store decides here, at its own point of serialisation: under a shard's lock, inside a compare-and-set, on an
+//! owner. So the rules of `../../README.md`'s table exist once.
+
+use std::time::Duration;
+
+use super::{Ended, Era, EraId, Idle, Life, Operations, Record, Secrets, Unknown, ValueEntry};
+use crate::changes::{Changes, NewEra, ValueChange};
+use crate::error::{Error, ErrorKind};
+use crate::stamp::{Stamp, MAX_AHEAD};
+use crate::time::Timestamp;
+
+/// How long a removed value is remembered: longer than any late write of it can take.
+const REMOVALS_REMEMBERED: Duration = Duration::from_secs(600);
+
+/// By what a store judges changes.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct CommitRules {
+    /// The store's time.
+    pub now: Timestamp,
+    /// The largest [`weight`](Record::weight) that a record may grow to.
+    pub max_weight: usize,
+    /// Whether these changes were sent before and their answer was lost.
+    pub retry: bool,
+}
+
+impl CommitRules {
+    /// Judged at `now`, without a limit on size, as a first attempt.
+    #[must_use]
+    pub const fn at(now: Timestamp) -> Self {
+        Self { now, max_weight: usize::MAX, retry: false }
+    }
+
+    /// With a limit on size.
+    #[must_use]
+    pub const fn max_weight(mut self, weight: usize) -> Self {
+        self.max_weight = weight;
+        self
+    }
+
+    /// As a second attempt.
+    #[must_use]
+    pub const fn retry(mut self, retry: bool) -> Self {
+        self.retry = retry;
+        self
+    }
+}
+
+impl Record {
+    /// The record that changes make, or `None` where there is nothing to do: they were applied before, or nothing
+    /// differs.
+    ///
+    /// # Errors
+    ///
+    /// [`Ended`](ErrorKind::Ended) where the session is over or past its deadline,
+    /// [`Superseded`](ErrorKind::Superseded) where it moved into another era,
+    /// [`Conflict`](ErrorKind::Conflict) where a condition does not hold,
+    /// [`Ambiguous`](ErrorKind::Ambiguous) where that may be so because a retried operation was applied long ago,
+    /// [`ClockSkew`](ErrorKind::ClockSkew) and [`TooLarge`](ErrorKind::TooLarge). The record is as it was then.
+    pub fn commit(&self, changes: &Changes, rules: &CommitRules) -> Result<Option<Self>, Error> {
+        if self.over(rules.now).is_some() {
+            return Err(ErrorKind::Ended.into());
+        }
+        let Life::Alive(era) = &self.life else {
+            return Err(ErrorKind::Ended.into());
+        };
+        self.check_skew(changes.operation, rules.now)?;
+        if era.has_applied(changes) {
+            return Ok(None);
+        }
+        if era.id != changes.era {
+            return Err(ErrorKind::Superseded.into());
+        }
+        let next = era.after(changes, rules)?;
+        if next == *era {
+            return Ok(None);
+        }
+        let record = Self { created: self.created, life: Life::Alive(next), unknown: self.unknown.clone() };
+        let weight = record.weight();
+        if weight > rules.max_weight && weight > self.weight() {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!("{weight} bytes, at most {} are allowed", rules.max_weight),
+            ));
+        }
+        Ok(Some(record))
+    }
+
+    /// The session as it is once it has ended: without its content.
+    #[must_use]
+    pub fn end(&self, ended: Ended) -> Self {
+        match self.life {
+            Life::Ended(_) => self.clone(),
+            Life::Alive(_) => Self::ended(self.created, ended.at, ended.reason),
+        }
+    }
+
+    /// A stamp is judged by the record as well as by the clock, so that a store whose clock was set back still takes
+    /// the writes of sessions that it has.
+    fn check_skew(&self, operation: Stamp, now: Timestamp) -> Result<(), Error> {
+        let limit = now.max(self.latest_stamp().at()) + MAX_AHEAD;
+        if operation.at() > limit {
+            let ahead = operation.at().since(now);
+            return Err(Error::new(
+                ErrorKind::ClockSkew,
+                format!("{} ms ahead, at most {} are allowed", ahead.as_millis(), MAX_AHEAD.as_millis()),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Era {
+    /// Whether the operation is known to have been applied: it opened this era, or is among the latest updates.
+    /// Blind writes need no memory: their stamps tell.
+    fn has_applied(&self, changes: &Changes) -> bool {
+        changes.new_era().is_some_and(|new| self.id.nonce() == new.nonce)
+            || self.operations.contains(changes.operation)
+    }
+
+    fn after(&self, changes: &Changes, rules: &CommitRules) -> Result<Self, Error> {
+        let mut next = match changes.new_era() {
+            Some(new) => self.succeeded_by(new, changes.operation.at()),
+            None => self.clone(),
+        };
+        for (key, change) in &changes.values {
+            // Conditions are judged by what was there, also where a new era drops it.
+            let entry = self.judge(key, change, changes.operation, rules)?;
+            if let Some(entry) = entry {
+                next.values.put(key.clone(), entry);
+            }
+        }
+        if changes.is_conditional() {
+            next.operations.remember(changes.operation);
+        }
+        if let Some(timeout) = changes.idle_timeout {
+            next.idle = next.idle.max(Idle::new(timeout, changes.operation));
+        }
+        if let Some(at) = changes.last_seen {
+            next.last_seen = next.last_seen.max(at);
+        }
+        if let Some(renewal) = changes.renewal {
+            next.secrets.renew(renewal.from, renewal.verifier, renewal.minted);
+        }
+        if let Some((generation, at)) = changes.confirmation {
+            next.secrets.confirm(generation, at);
+        }
+        next.values.forget_removals(rules.now.before(REMOVALS_REMEMBERED));
+        Ok(next)
+    }
+
+    /// The entry that a change of one value makes, `None` where it came before what is there.
+    fn judge(
+        &self,
+        key: &str,
+        change: &ValueChange,
+        operation: Stamp,
+        rules: &CommitRules,
+    ) -> Result<Option<ValueEntry>, Error> {
+        let held = self.values.get(key);
+        match change {
+            ValueChange::Update { seen, value } => {
+                if held.map(ValueEntry::stamp) == *seen {
+                    Ok(Some(ValueEntry::updated(held, operation, value.clone())))
+                } else if rules.retry && self.operations.may_have_forgotten(operation) {
+                    Err(ErrorKind::Ambiguous.into())
+                } else {
+                    Err(ErrorKind::Conflict.into())
+                }
+            }
+            ValueChange::Set(bytes) => judge_blind(held, operation, Some(bytes.clone())),
+            ValueChange::Remove if held.is_none() => Ok(None),
+            ValueChange::Remove => judge_blind(held, operation, None),
+        }
+    }
+
+    fn succeeded_by(&self, new: &NewEra, opened_at: Timestamp) -> Self {
+        let mut values = self.values.clone();
+        values.retain(|key, _| new.keep.keeps(key));
+        Self {
+            id: self.id.next(new.nonce),
+            user: new.user.clone(),
+            authenticated_at: new.authenticated_at,
+            hard_deadline: new.hard_deadline,
+            idle: self.idle,
+            last_seen: self.last_seen.max(opened_at),
+            secrets: Secrets::first(new.verifier, opened_at),
+            values,
+            operations: Operations::default(),
+            unknown: Unknown::default(),
+        }
+    }
+
+    /// Whether changes that began in `other` may still be applied here.
+    #[must_use]
+    pub fn is(&self, other: EraId) -> bool {
+        self.id == other
+    }
+}
+
+/// A write without a condition applies where it is the latest. An older one counts as having come before the root of
+/// what is there, unless updates led from that root to now without having seen it: then nobody may pretend that it
+/// came before, and the writer asks again with a new stamp.
+fn judge_blind(
+    held: Option<&ValueEntry>,
+    operation: Stamp,
+    bytes: Option<std::sync::Arc<[u8]>>,
+) -> Result<Option<ValueEntry>, Error> {
+    match held {
+        Some(held) if operation <= held.root() => Ok(None),
+        Some(held) if operation <= held.stamp() => Err(ErrorKind::Conflict.into()),
+        _ => Ok(Some(ValueEntry::blind(operation, bytes))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{record, stamp, token, NOW};
+    use super::super::EndReason;
+    use super::*;
+    use crate::changes::Keep;
+
+    fn changes(record: &Record, millis: u64, writer: u64) -> Changes {
+        Changes::new(stamp(NOW.as_millis() + millis, writer), record.era().unwrap().id())
+    }
+
+    fn apply(record: &Record, changes: &Changes) -> Result<Record, ErrorKind> {
+        match record.commit(changes, &CommitRules::at(NOW)) {
+            Ok(Some(record)) => Ok(record),
+            Ok(None) => Ok(record.clone()),
+            Err(error) => Err(error.kind()),
+        }
+    }
+
+    fn login(record: &Record, millis: u64, nonce: u8) -> Changes {
+        let mut changes = changes(record, millis, u64::from(nonce));
+        let new = NewEra::new([nonce; 16], token().verifier(), NOW + Duration::from_secs(3600));
+        changes.open_era(new.user("ada", NOW));
+        changes
+    }
+
+    #[test]
+    fn sets_of_different_keys_are_both_kept() {
+        let start = record();
+        let (mut one, mut two) = (changes(&start, 1, 1), changes(&start, 1, 2));
+        one.set("b", b"2".as_slice());
+        two.set("c", b"3".as_slice());
+        let end = apply(&apply(&start, &one).unwrap(), &two).unwrap();
+        assert_eq!((end.value("b"), end.value("c")), (Some(&b"2"[..]), Some(&b"3"[..])));
+    }
+
+    #[test]
+    fn an_update_whose_value_moved_is_a_conflict() {
+        let start = record();
+        let seen = Some(start.era().unwrap().entry("a").unwrap().stamp());
+        let (mut one, mut two) = (changes(&start, 1, 1), changes(&start, 1, 2));
+        one.update("a", seen, Some(b"2".as_slice().into()));
+        two.update("a", seen, Some(b"2".as_slice().into()));
+        let end = apply(&start, &one).unwrap();
+        assert_eq!(apply(&end, &two), Err(ErrorKind::Conflict));
+    }
+
+    #[test]
+    fn an_update_sent_twice_is_applied_once_also_after_another_one() {
+        let start = record();
+        let mut one = changes(&start, 1, 1);
+        one.update("n", None, Some(b"1".as_slice().into()));
+        let end = apply(&start, &one).unwrap();
+        assert_eq!(apply(&end, &one), Ok(end.clone()));
+        let seen = Some(end.era().unwrap().entry("n").unwrap().stamp());
+        let mut two = changes(&end, 2, 2);
+        two.update("n", seen, Some(b"2".as_slice().into()));
+        let end = apply(&end, &two).unwrap();
+        assert_eq!(apply(&end, &one).unwrap().value("n"), Some(&b"2"[..]));
+    }
+
+    #[test]
+    fn a_retried_update_that_may_have_been_forgotten_is_ambiguous() {
+        let mut end = record();
+        let mut lost = changes(&end, 1, 9);
+        lost.update("n", None, Some(b"0".as_slice().into()));
+        end = apply(&end, &lost).unwrap();
+        for n in 2..30 {
+            let seen = end.era().unwrap().entry("n").map(ValueEntry::stamp);
+            let mut next = changes(&end, n, 1);
+            next.update("n", seen, Some(n.to_string().into_bytes().into()));
+            end = apply(&end, &next).unwrap();
+        }
+        assert_eq!(
+            apply(&end, &lost),
+            Err(ErrorKind::Conflict),
+            "a first attempt knows that it was not applied"
+        );
+        let again = end.commit(&lost, &CommitRules::at(NOW).retry(true));
+        assert_eq!(again.unwrap_err().kind(), ErrorKind::Ambiguous);
+    }
+
+    #[test]
+    fn a_set_that_no_update_saw_is_asked_again_instead_of_lost() {
+        let start = record();
+        let mut late = changes(&start, 1, 1);
+        late.set("a", b"100".as_slice());
+        let seen = Some(start.era().unwrap().entry("a").unwrap().stamp());
+        let mut update = changes(&start, 2, 2);
+        update.update("a", seen, Some(b"2".as_slice().into()));
+        let end = apply(&start, &update).unwrap();
+        assert_eq!(apply(&end, &late), Err(ErrorKind::Conflict));
+    }
+
+    #[test]
+    fn a_set_sent_twice_does_not_undo_a_later_one() {
+        let start = record();
+        let (mut one, mut two) = (changes(&start, 1, 1), changes(&start, 2, 2));
+        one.set("a", b"one".as_slice());
+        two.set("a", b"two".as_slice());
+        let end = apply(&apply(&start, &one).unwrap(), &two).unwrap();
+        assert_eq!(apply(&end, &one).unwrap().value("a"), Some(&b"two"[..]));
+    }
+
+    #[test]
+    fn a_write_begun_before_a_login_is_superseded() {
+        let start = record();
+        let mut late = changes(&start, 5, 1);
+        late.set("role", b"admin".as_slice());
+        let end = apply(&start, &login(&start, 2, 7)).unwrap();
+        assert_eq!(apply(&end, &late), Err(ErrorKind::Superseded));
+        assert_eq!(end.value("a"), Some(&b"1"[..]), "values are carried over");
+        assert_eq!(end.era().unwrap().user().map(|user| &**user), Some("ada"));
+    }
+
+    #[test]
+    fn of_two_logins_one_opens_the_era_and_a_retry_finds_itself() {
+        let start = record();
+        let (one, two) = (login(&start, 2, 7), login(&start, 2, 8));
+        let end = apply(&start, &one).unwrap();
+        assert_eq!(apply(&end, &two), Err(ErrorKind::Superseded));
+        assert_eq!(apply(&end, &one), Ok(end));
+    }
+
+    #[test]
+    fn a_new_era_keeps_what_its_opener_chose() {
+        let start = record();
+        let mut changes = login(&start, 2, 7);
+        changes.new_era.as_mut().unwrap().keep = Keep::Nothing;
+        changes.set("b", b"2".as_slice());
+        let end = apply(&start, &changes).unwrap();
+        let keys: Vec<_> = end.era().unwrap().keys().map(|key| key.to_string()).collect();
+        assert_eq!(keys, ["b"]);
+    }
+
+    #[test]
+    fn nothing_is_written_to_a_session_that_is_over() {
+        let start = record();
+        let mut late = changes(&start, 5, 1);
+        late.set("a", b"2".as_slice());
+        let over = start.end(Ended { at: NOW, reason: EndReason::LoggedOut });
+        assert_eq!(apply(&over, &late), Err(ErrorKind::Ended));
+        let past = CommitRules::at(NOW + Duration::from_secs(601));
+        assert_eq!(start.commit(&late, &past).unwrap_err().kind(), ErrorKind::Ended);
+    }
+
+    #[test]
+    fn a_stamp_from_the_future_is_refused_and_one_that_follows_the_record_is_not() {
+        let start = record();
+        let mut ahead = changes(&start, 61_000, 1);
+        ahead.set("a", b"2".as_slice());
+        assert_eq!(apply(&start, &ahead), Err(ErrorKind::ClockSkew));
+        // The store's clock was set back by an hour: its own sessions go on.
+        let mut next = changes(&start, 1, 1);
+        next.set("a", b"2".as_slice());
+        let back = CommitRules::at(NOW.before(Duration::from_secs(3600)));
+        assert!(start.commit(&next, &back).is_ok());
+    }
+
+    #[test]
+    fn a_record_may_shrink_but_not_grow_past_its_limit() {
+        let start = record();
+        let rules = CommitRules::at(NOW).max_weight(start.weight());
+        let mut grow = changes(&start, 1, 1);
+        grow.set("a", [0; 100].as_slice());
+        assert_eq!(start.commit(&grow, &rules).unwrap_err().kind(), ErrorKind::TooLarge);
+        let mut same = changes(&start, 1, 1);
+        same.set("a", b"2".as_slice());
+        assert!(start.commit(&same, &rules.max_weight(1)).is_ok());
+    }
+
+    #[test]
+    fn a_removal_is_forgotten_once_no_late_write_can_arrive() {
+        let start = record();
+        let mut remove = changes(&start, 1, 1);
+        remove.remove("a");
+        let removed = apply(&start, &remove).unwrap();
+        assert!(removed.era().unwrap().entry("a").is_some());
+        let mut slide = changes(&start, 2, 1);
+        slide.seen_at(NOW + Duration::from_secs(300));
+        let removed = apply(&removed, &slide).unwrap();
+        let mut later = changes(&start, 650_000, 1);
+        later.seen_at(NOW + Duration::from_secs(650));
+        let rules = CommitRules::at(NOW + Duration::from_secs(650));
+        let end = removed.commit(&later, &rules).unwrap().unwrap();
+        assert!(end.era().unwrap().entry("a").is_none());
+    }
+}

@@ -1,0 +1,59 @@
+//! The operations that a retry must find.
+//!
+//! A set asked for twice is harmless, for its stamp tells. An update is not: its condition no longer holds, be it
+//! because the update itself was applied or because another came first. So the record remembers its latest updates.
+//!
+//! **Invariant.** At most [`KEPT`] operations, sorted: those with the latest stamps. The greatest of a union is a
+//! join, so copies agree on what they remember.
+
+use crate::stamp::Stamp;
+
+/// How many are remembered.
+pub(crate) const KEPT: usize = 16;
+
+/// A slice without spare room: most records are never updated on a condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Operations(Box<[Stamp]>);
+
+impl Operations {
+    /// From a sorted list that a peer or a disk gave, `None` where it is not one.
+    pub(crate) fn from_sorted(stamps: Vec<Stamp>) -> Option<Self> {
+        let fits = stamps.len() <= KEPT && stamps.windows(2).all(|pair| pair[0] < pair[1]);
+        fits.then(|| Self(stamps.into()))
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Stamp] {
+        &self.0
+    }
+
+    pub(crate) fn contains(&self, operation: Stamp) -> bool {
+        self.as_slice().binary_search(&operation).is_ok()
+    }
+
+    /// Whether `operation`, which is not among the remembered, may have been among the forgotten.
+    pub(crate) fn may_have_forgotten(&self, operation: Stamp) -> bool {
+        self.as_slice().len() == KEPT && self.as_slice().first().is_some_and(|first| operation < *first)
+    }
+
+    pub(crate) fn remember(&mut self, operation: Stamp) {
+        let Err(at) = self.0.binary_search(&operation) else {
+            return;
+        };
+        let mut stamps = std::mem::take(&mut self.0).into_vec();
+        stamps.insert(at, operation);
+        if stamps.len() > KEPT {
+            stamps.remove(0);
+        }
+        self.0 = stamps.into();
+    }
+
+    pub(crate) fn join(&mut self, other: &Self) {
+        for operation in other.as_slice() {
+            self.remember(*operation);
+        }
+    }
+
+    pub(crate) fn weight(&self) -> usize {
+        self.as_slice().len() * 16
+    }
+}

@@ -1,0 +1,38 @@
+//! Sessions in the process: a sharded store that copies nothing on a load.
+//!
+//! A session lives in one shard, behind a plain mutex that is held for the time of a look-up or of one merge; records
+//! are shared, so a load is a look-up and a reference count. Sessions that expire leave by time, not only when asked
+//! for: each new session sweeps what is due in its shard, and [`MemoryStore::keep_swept`] sweeps a quiet store.
+//!
+//! The sessions are those of one process: a crash loses them, and another server does not know them. Route each client
+//! to one server (sticky routing), or choose another store.
+//!
+//! | file | role |
+//! |---|---|
+//! | `store` | the [`SessionStore`](abide_core::SessionStore) over the shards and the users |
+//! | `shard` | one shard: the sessions of some keys, and when they are due |
+//! | `due` | which keys are due when |
+//! | `users` | which sessions a user has, and since when logins count |
+//!
+//! Locks are taken in one order: a shard, then the users. Nothing is awaited under a lock.
+//!
+//! ```
+//! use abide_core::{CreateOptions, LoadOptions, NewRecord, Record, SessionStore, Stamps, SystemClock, Clock, Token};
+//! use abide_memory::MemoryStore;
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let store = MemoryStore::new();
+//! let (token, now) = (Token::from_bytes([1; 32]), SystemClock.now());
+//! let record = Record::create(NewRecord::new(Stamps::new(1).next(now), [2; 16], token.verifier(), now));
+//! store.create(token.key(), record, &CreateOptions::default()).await?;
+//! assert!(store.load(token.key(), &LoadOptions::default()).await?.is_some());
+//! # Ok::<(), abide_core::Error>(())
+//! # }).unwrap();
+//! ```
+
+mod due;
+mod shard;
+mod store;
+mod users;
+
+pub use store::{MemoryStore, MemoryStoreBuilder};
