@@ -171,7 +171,8 @@ impl Era {
                 }
             }
             ValueChange::Set(bytes) => judge_blind(held, operation, Some(bytes.clone())),
-            ValueChange::Remove if held.is_none() => Ok(None),
+            // Also of a value that is not there: a set that this removal saw may still be on its way to this copy, or
+            // on another copy that a reader finds together with this one.
             ValueChange::Remove => judge_blind(held, operation, None),
         }
     }

@@ -199,6 +199,8 @@ impl Record {
     /// The record of a session that is over: what a store keeps to refuse late writes. Its content is gone.
     #[must_use]
     pub fn ended(created: Stamp, at: Timestamp, reason: EndReason) -> Self {
+        // A known reason has one form: `Other` with its code would differ from itself once it was decoded.
+        let reason = EndReason::from_code(reason.code());
         Self { created, life: Life::Ended(Ended { at, reason }), unknown: Unknown::default() }
     }
 
