@@ -1,0 +1,40 @@
+//! What is compared. A new kind is one file here and one line in [`ALL`].
+
+mod axum_session;
+mod floor;
+mod tower_sessions;
+
+use async_trait::async_trait;
+use axum::Router;
+
+/// One way to have sessions.
+#[async_trait]
+pub(crate) trait Kind: Sync {
+    /// Its name in the report.
+    fn name(&self) -> &'static str;
+
+    /// Whether it keeps what a request wrote; the floor does not.
+    fn remembers(&self) -> bool;
+
+    /// A router with the [`Handlers`](crate::routes::Handlers) of this kind and a new, empty store.
+    ///
+    /// The runtime that calls it is the one that serves the requests.
+    async fn router(&self) -> anyhow::Result<Router>;
+}
+
+/// A kind as it is passed around.
+pub(crate) type AnyKind = &'static dyn Kind;
+
+/// All kinds, the floor first: every ratio is taken to the first.
+static ALL: &[AnyKind] = &[
+    &floor::Floor,
+    &tower_sessions::WithMemoryStore,
+    &tower_sessions::WithMokaStore,
+    &axum_session::InMemory,
+];
+
+/// The floor, and the kinds whose names contain one of `only`, or all of them if it is empty.
+pub(crate) fn chosen(only: &[String]) -> Vec<AnyKind> {
+    let wanted = |kind: &AnyKind| only.is_empty() || only.iter().any(|part| kind.name().contains(part));
+    ALL.iter().copied().filter(|kind| !kind.remembers() || wanted(kind)).collect()
+}

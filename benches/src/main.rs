@@ -1,0 +1,58 @@
+//! Compares abide with the floor and with its peers, in one run, on one machine.
+//!
+//! Ratios are the point: absolute numbers belong to a machine and an hour, a ratio to the floor of the same round does
+//! not. See the README for what each row means.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`options`] | the command line |
+//! | [`kinds`] | what is compared: one file for each |
+//! | [`routes`], [`values`] | what every kind has to do |
+//! | [`client`] | requests, cookies, and the check that a kind does its work |
+//! | [`speed`] | requests per second, in interleaved rounds |
+//! | [`allocations`], [`memory`] | what [`allocator`] counts per request and per session |
+//! | [`hash`] | candidates for the hash of a verifier |
+//! | [`report`], [`machine`] | what is printed |
+
+mod allocations;
+mod allocator;
+mod client;
+mod hash;
+mod kinds;
+mod machine;
+mod memory;
+mod options;
+mod report;
+mod routes;
+mod speed;
+mod values;
+
+use clap::Parser as _;
+use options::{Command, Options};
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    println!("{}\n", machine::facts());
+    match options.command {
+        None => compare(&options.speed),
+        Some(Command::Memory(options)) => {
+            print!("{}", report::memory(&memory::measure(&options)?));
+            Ok(())
+        }
+        Some(Command::Hash(options)) => {
+            print!("{}", report::hash(&hash::measure(&options)));
+            Ok(())
+        }
+    }
+}
+
+/// Speed and allocations of the chosen kinds, printed path by path as soon as each is known.
+fn compare(options: &options::Speed) -> anyhow::Result<()> {
+    println!("{options}\n\n{}", report::SPEED_HEAD);
+    let bench = speed::Bench::open(options)?;
+    for path in routes::Path::ALL {
+        let counts = allocations::measure(bench.kinds(), path)?;
+        print!("{}", report::speed(path, &bench.measure(path), &counts));
+    }
+    Ok(())
+}

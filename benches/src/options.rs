@@ -1,0 +1,85 @@
+//! The command line.
+
+use std::fmt;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Compares abide with the floor and with its peers, in one run.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Options {
+    /// What to measure; without one: speed and allocations.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) speed: Speed,
+}
+
+/// What else can be measured.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Live heap bytes of a session.
+    Memory(Memory),
+    /// Candidates for the hash of a verifier.
+    Hash(Hash),
+}
+
+/// How the speed is measured.
+#[derive(Args, Debug)]
+pub(crate) struct Speed {
+    /// Sessions of each kind; each request picks one at random.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sessions: u32,
+    /// Tasks that send requests at the same time.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) tasks: u32,
+    /// Rounds; each measures every kind once.
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Milliseconds that one kind is measured in one round.
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..))]
+    millis: u64,
+    /// Seed of the choice of sessions.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Only kinds whose name contains one of these, separated by commas; the floor is always there.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+}
+
+impl Speed {
+    /// How long one kind is measured in one round.
+    pub(crate) fn length(&self) -> Duration {
+        Duration::from_millis(self.millis)
+    }
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sessions, tasks, rounds, millis, seed, .. } = self;
+        write!(f, "{sessions} sessions, {tasks} tasks, {rounds} rounds of {millis} ms, seed {seed}")
+    }
+}
+
+/// How the memory is measured.
+#[derive(Args, Debug)]
+pub(crate) struct Memory {
+    /// Sessions of each kind.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sessions: u32,
+    /// Only kinds whose name contains one of these, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+}
+
+/// How the hashes are measured.
+#[derive(Args, Debug)]
+pub(crate) struct Hash {
+    /// Rounds; each measures every candidate once.
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rounds: u32,
+    /// Hashes that one candidate computes in one round.
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) hashes: u32,
+}

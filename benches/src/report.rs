@@ -1,0 +1,74 @@
+//! The tables, in Markdown.
+
+use std::fmt::Write as _;
+
+use crate::allocations::PerRequest;
+use crate::hash::Time;
+use crate::memory::PerSession;
+use crate::routes::Path;
+use crate::speed::Rates;
+use crate::values::PROFILE_BYTES;
+
+/// The head of the table of speed, whose rows follow path by path.
+pub(crate) const SPEED_HEAD: &str = "\
+| path | kind | req/s | of the floor | rounds | allocations | over the floor | bytes |
+|---|---|---:|---:|---:|---:|---:|---:|";
+
+/// The rows of one path.
+pub(crate) fn speed(path: Path, rates: &[Rates], counts: &[PerRequest]) -> String {
+    let mut rows = String::new();
+    for (rates, count) in rates.iter().zip(counts) {
+        let (low, high) = range(&rates.ratios);
+        let _ = writeln!(
+            rows,
+            "| {} | {} | {:.0} | **{:.2}** | {low:.2}–{high:.2} | {:.1} | {:+.1} | {:.0} |",
+            path.name(),
+            rates.kind.name(),
+            median(&rates.rates),
+            median(&rates.ratios),
+            count.allocations,
+            count.allocations - counts[0].allocations,
+            count.bytes,
+        );
+    }
+    rows
+}
+
+/// The table of memory.
+pub(crate) fn memory(kinds: &[PerSession]) -> String {
+    let mut table = format!(
+        "One {PROFILE_BYTES}-byte value, bound to a user.\n\n\
+         | kind | live bytes of a session | of the value |\n|---|---:|---:|\n"
+    );
+    for PerSession { kind, bytes } in kinds {
+        let _ = writeln!(table, "| {} | {bytes:.0} | {:.2} |", kind.name(), bytes / PROFILE_BYTES as f64);
+    }
+    table
+}
+
+/// The table of hashes; ratios are to the first, the one that is in use.
+pub(crate) fn hash(times: &[Time]) -> String {
+    let mut table = String::from("| hash of 48 bytes | ns | of the first |\n|---|---:|---:|\n");
+    for Time { name, nanos } in times {
+        let _ = writeln!(table, "| {name} | {nanos:.0} | {:.2} |", nanos / times[0].nanos);
+    }
+    table
+}
+
+/// The middle one; with an even number, the mean of the two in the middle.
+pub(crate) fn median(numbers: &[f64]) -> f64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        (sorted[middle - 1] + sorted[middle]) / 2.0
+    }
+}
+
+fn range(numbers: &[f64]) -> (f64, f64) {
+    let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    (low, high)
+}
