@@ -34,11 +34,7 @@ impl Timestamp {
     /// The moment `millis` milliseconds after the Unix epoch; beyond [`Timestamp::MAX`] it is that.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
-        if millis > Self::MAX.0 {
-            Self::MAX
-        } else {
-            Self(millis)
-        }
+        if millis > Self::MAX.0 { Self::MAX } else { Self(millis) }
     }
 
     /// Milliseconds since the Unix epoch.

@@ -9,11 +9,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::entropy::{random_bytes, Entropy};
+use crate::entropy::{Entropy, random_bytes};
 use crate::error::Error;
 
 /// Domain separation: one label for each thing that is hashed, 16 bytes so that each hash is one block.

@@ -21,4 +21,4 @@
 mod fields;
 mod record;
 
-pub use record::{decode, encode, MAX_ENCODED};
+pub use record::{MAX_ENCODED, decode, encode};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_bytes::Bytes;
 
-use super::fields::{corrupt, Reader, Writer};
+use super::fields::{Reader, Writer, corrupt};
 use crate::error::Error;
 use crate::record::{
     EndReason, Ended, Era, Life, Operations, Record, SecretEntry, Secrets, ValueEntry, Values,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Ended, Era, EraId, Idle, Life, Operations, Record, Secrets, Unknown, ValueEntry};
 use crate::changes::{Changes, NewEra, ValueChange};
 use crate::error::{Error, ErrorKind};
-use crate::stamp::{Stamp, MAX_AHEAD};
+use crate::stamp::{MAX_AHEAD, Stamp};
 use crate::time::Timestamp;
 
 /// How long a removed value is remembered: longer than any late write of it can take.
@@ -218,8 +218,8 @@ fn judge_blind(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{record, stamp, token, NOW};
     use super::super::EndReason;
+    use super::super::tests::{NOW, record, stamp, token};
     use super::*;
     use crate::changes::Keep;
 

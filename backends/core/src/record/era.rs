@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Operations, Secrets, ValueEntry, Values};
 use crate::stamp::Stamp;
-use crate::time::{whole_millis, Timestamp};
+use crate::time::{Timestamp, whole_millis};
 
 /// Which era: a number that grows, and a nonce that tells two of one number apart.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

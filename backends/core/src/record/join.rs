@@ -25,11 +25,7 @@ impl Record {
 impl Ended {
     /// The first of two ends.
     fn join(self, other: Self) -> Self {
-        if (self.at, self.reason) <= (other.at, other.reason) {
-            self
-        } else {
-            other
-        }
+        if (self.at, self.reason) <= (other.at, other.reason) { self } else { other }
     }
 }
 

@@ -1,0 +1,92 @@
+//! What settings must be together.
+
+use std::time::Duration;
+
+use super::{Config, ConfigError, SameSite};
+
+/// Browsers keep no cookie for longer.
+const LONGEST: Duration = Duration::from_secs(400 * 24 * 3600);
+/// Far above any sensible session, far below what a decoder takes.
+const LARGEST: usize = 8 << 20;
+const SMALLEST: usize = 1 << 10;
+/// A cookie's name and value together; the value takes 43 bytes of it.
+const LONGEST_NAME: usize = 256;
+
+impl Config {
+    /// Checks the settings one by one and together.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] naming the first that is wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.check_deadlines()?;
+        self.check_cookie()?;
+        let bytes = self.max_session_bytes;
+        require((SMALLEST..=LARGEST).contains(&bytes), || {
+            format!("max_session_bytes is {bytes}, expected {SMALLEST} to {LARGEST}")
+        })
+    }
+
+    fn check_deadlines(&self) -> Result<(), ConfigError> {
+        let absolute = self.absolute_timeout;
+        let second = Duration::from_secs(1);
+        require((second..=LONGEST).contains(&absolute), || {
+            format!(
+                "absolute_timeout is {}, expected `1s` to `400days`",
+                humantime::format_duration(absolute)
+            )
+        })?;
+        let idle = self.idle_timeout;
+        require((second..=absolute).contains(&idle), || {
+            format!(
+                "idle_timeout is {}, expected `1s` to the absolute_timeout, which is {}",
+                humantime::format_duration(idle),
+                humantime::format_duration(absolute)
+            )
+        })?;
+        let grace = self.renew_grace;
+        require(grace <= Duration::from_secs(600), || {
+            format!("renew_grace is {}, expected at most `10m`", humantime::format_duration(grace))
+        })
+    }
+
+    fn check_cookie(&self) -> Result<(), ConfigError> {
+        let name = &self.cookie_name;
+        require(is_token(name) && name.len() <= LONGEST_NAME, || {
+            format!(
+                "cookie_name is {name:?}, expected 1 to {LONGEST_NAME} letters, digits or characters of !#$%&'*+-.^_`|~"
+            )
+        })?;
+        require(!name.starts_with("__Host-") && !name.starts_with("__Secure-"), || {
+            format!(
+                "cookie_name is {name:?}, expected a name without its prefix, which is added where it is due"
+            )
+        })?;
+        let path = &self.cookie_path;
+        require(path.starts_with('/') && is_attribute(path), || {
+            format!("cookie_path is {path:?}, expected a path such as `/` or `/app`")
+        })?;
+        if let Some(domain) = &self.cookie_domain {
+            require(!domain.is_empty() && is_attribute(domain), || {
+                format!("cookie_domain is {domain:?}, expected a host such as `example.org`")
+            })?;
+        }
+        require(!(self.insecure_http && (self.same_site == SameSite::None || self.partitioned)), || {
+            "same_site = \"none\" and partitioned need a secure cookie, expected insecure_http = false".into()
+        })
+    }
+}
+
+fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError::new(message())) }
+}
+
+/// A token of HTTP: what a cookie may be called.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+}
+
+/// What may stand in an attribute of `Set-Cookie`.
+fn is_attribute(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_graphic() && b != b';' && b != b',')
+}

@@ -1,0 +1,119 @@
+//! What happens to sessions, for logs, metrics and alarms.
+//!
+//! Every event is logged through `tracing` under the target `abide`, and given to the function of
+//! [`SessionsBuilder::on_event`](crate::SessionsBuilder::on_event). A session appears only as the start of its handle.
+
+use std::fmt;
+
+use abide_core::{EndReason, ErrorKind, SessionKey};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A session was stored for the first time.
+    Created,
+    /// A user signed in.
+    LoggedIn,
+    /// The session got a new token.
+    Renewed,
+    /// The session was ended.
+    Ended(EndReason),
+    /// A request brought a token that names no live session, or whose secret was never one of its session's. Many of
+    /// them are a sign of guessing.
+    UnknownToken,
+    /// A request brought a secret that was replaced, after its grace: a sign of a copied token.
+    StaleToken,
+    /// A request's changes came after a login or renewal had superseded them.
+    Superseded,
+    /// A commit failed, and the request with it.
+    CommitFailed(ErrorKind),
+    /// The idle deadline could not be moved; the request went on.
+    SlideFailed(ErrorKind),
+    /// A logout did not reach the store; it is tried again for a minute.
+    LogoutDeferred,
+    /// A deferred logout never reached the store.
+    LogoutLost,
+    /// A handler changed values after its response was sent, and never saved them.
+    ChangesDropped,
+}
+
+/// One event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// To which session, where it is known.
+    pub key: Option<SessionKey>,
+}
+
+impl Event {
+    pub(crate) fn new(kind: EventKind, key: Option<SessionKey>) -> Self {
+        Self { kind, key }
+    }
+
+    /// A name for metrics: lower case, with underscores, one of a small fixed set.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self.kind {
+            EventKind::Created => "created",
+            EventKind::LoggedIn => "logged_in",
+            EventKind::Renewed => "renewed",
+            EventKind::Ended(_) => "ended",
+            EventKind::UnknownToken => "unknown_token",
+            EventKind::StaleToken => "stale_token",
+            EventKind::Superseded => "superseded",
+            EventKind::CommitFailed(_) => "commit_failed",
+            EventKind::SlideFailed(_) => "slide_failed",
+            EventKind::LogoutDeferred => "logout_deferred",
+            EventKind::LogoutLost => "logout_lost",
+            EventKind::ChangesDropped => "changes_dropped",
+        }
+    }
+
+    const fn is_alarming(&self) -> bool {
+        !matches!(
+            self.kind,
+            EventKind::Created
+                | EventKind::LoggedIn
+                | EventKind::Renewed
+                | EventKind::Ended(_)
+                | EventKind::UnknownToken
+                | EventKind::Superseded
+        )
+    }
+
+    pub(crate) fn log(&self) {
+        let session = self.key.map(|key| key.handle().short()).unwrap_or_default();
+        if self.is_alarming() {
+            tracing::warn!(target: "abide", event = self.name(), kind = ?self.kind, session);
+        } else {
+            tracing::debug!(target: "abide", event = self.name(), kind = ?self.kind, session);
+        }
+    }
+}
+
+/// Where events go beside the log.
+pub(crate) type Listener = dyn Fn(&Event) + Send + Sync;
+
+/// The listener, with a `Debug` that a closure lacks.
+#[derive(Clone, Default)]
+pub(crate) struct Listeners(pub(crate) Option<std::sync::Arc<Listener>>);
+
+impl Listeners {
+    pub(crate) fn tell(&self, event: &Event) {
+        if tracing::enabled!(target: "abide", tracing::Level::DEBUG) || event.is_alarming() {
+            event.log();
+        }
+        if let Some(listener) = &self.0 {
+            listener(event);
+        }
+    }
+}
+
+impl fmt::Debug for Listeners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "a listener" } else { "no listener" })
+    }
+}

@@ -1,0 +1,110 @@
+//! The response's way out.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::Response;
+use pin_project_lite::pin_project;
+
+use crate::cookie::{CookieChange, add_cookie};
+use crate::error::{Error, ErrorKind};
+use crate::session::{Finish, Session};
+
+pin_project! {
+    /// The response of a [`SessionService`](super::SessionService).
+    ///
+    /// Dropped before the handler answered, nothing of what is pending is written. Dropped during the commit, the
+    /// commit is finished in the background.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<F, R> {
+        session: Session,
+        #[pin]
+        step: Step<F, R>,
+    }
+}
+
+pin_project! {
+    #[project = StepProj]
+    enum Step<F, R> {
+        Handling { #[pin] handler: F },
+        Finishing { response: Option<Response<R>>, finish: Finish },
+    }
+}
+
+impl<F, R> ResponseFuture<F, R> {
+    pub(crate) fn new(session: Session, handler: F) -> Self {
+        Self { session, step: Step::Handling { handler } }
+    }
+}
+
+impl<F, R, E> Future for ResponseFuture<F, R>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Default,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        loop {
+            match this.step.as_mut().project() {
+                StepProj::Handling { handler } => {
+                    let mut response = ready!(handler.poll(cx))?;
+                    answer_as_configured(this.session, &mut response);
+                    let Some(finish) = this.session.finish(response.status()) else {
+                        return Poll::Ready(Ok(with_cookie(this.session, response)));
+                    };
+                    this.step.set(Step::Finishing { response: Some(response), finish });
+                }
+                StepProj::Finishing { response, finish } => {
+                    let result = ready!(Pin::new(finish).poll(cx));
+                    let response = response.take().expect("a future is not polled after it resolved");
+                    let response = after_commit(this.session, response, result);
+                    return Poll::Ready(Ok(with_cookie(this.session, response)));
+                }
+            }
+        }
+    }
+}
+
+/// A handler that answered with an error of ours gets the answer that the application configured for it.
+fn answer_as_configured<R: Default>(session: &Session, response: &mut Response<R>) {
+    if let Some(error) = response.extensions_mut().remove::<Error>() {
+        let (_, answers) = session.response_parts();
+        if error.kind() != ErrorKind::MissingLayer {
+            *response = answers.answer(&error).map(|()| R::default());
+        }
+    }
+}
+
+/// A session that is over lets the handler's response pass; every other failure replaces it.
+fn after_commit<R: Default>(
+    session: &Session,
+    response: Response<R>,
+    result: Result<(), Error>,
+) -> Response<R> {
+    match result {
+        Err(error) if !error.is_over() => {
+            let (_, answers) = session.response_parts();
+            answers.answer(&error).map(|()| R::default())
+        }
+        _ => response,
+    }
+}
+
+/// The cookie goes out also with an error: a client whose token was replaced needs the new one.
+fn with_cookie<R>(session: &Session, mut response: Response<R>) -> Response<R> {
+    let change = session.close_headers();
+    if change != CookieChange::None {
+        let (template, _) = session.response_parts();
+        add_cookie(response.headers_mut(), template, &change);
+    }
+    response
+}
+
+impl<F, R> std::fmt::Debug for ResponseFuture<F, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseFuture").field("session", &self.session).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+//! Sessions that abide when servers come and go.
+//!
+//! A [Tower] layer gives every request a [`Session`]; where the sessions live is one line of configuration: in this
+//! process, on the servers of a cluster, or in Redis. On every strategy no update is lost between servers that live,
+//! and a logout always wins.
+//!
+//! ```
+//! use abide::{Config, Session};
+//! use axum::{routing::get, Router};
+//!
+//! async fn home(session: Session) -> Result<String, abide::Error> {
+//!     Ok(format!("visit {}", session.increment("visits", 1).await?))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sessions = Config::load()?.open().await?; // abide.toml, then ABIDE_* variables
+//! let app: Router = Router::new().route("/", get(home)).layer(sessions.layer());
+//! # Ok(()) }
+//! ```
+//!
+//! # Where to look
+//!
+//! | type | what it is for |
+//! |---|---|
+//! | [`Config`] | every setting, from a file, the environment and code; it opens a [`Sessions`] |
+//! | [`Sessions`] | one open store: makes layers, tells readiness, shuts down, and serves administrators |
+//! | [`SessionLayer`] | the Tower layer: the same type whatever the store |
+//! | [`Session`] | what a handler holds: values, login, renewal, logout |
+//! | [`Error`] | the one error type of a request, and the response that it becomes |
+//! | [`core`] | the contract for those who write a store |
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `memory` | yes | the scheme `memory:`, sessions in this process |
+//! | `axum` | no | [`Session`] as an extractor, [`Error`] as a response |
+//!
+//! Without any feature this crate is the layer alone, for a store of your own.
+//!
+//! [Tower]: https://docs.rs/tower
+
+pub mod config;
+mod cookie;
+mod error;
+pub mod event;
+#[cfg(feature = "axum")]
+mod extract;
+mod key;
+pub mod layer;
+pub mod registry;
+pub mod session;
+mod sessions;
+mod shared;
+
+pub use abide_core as core;
+pub use abide_core::Handle;
+
+pub use config::{Config, ConfigError};
+pub use error::{Error, ErrorKind};
+pub use event::Event;
+pub use key::{Key, KeyFor};
+pub use layer::SessionLayer;
+pub use registry::Registry;
+pub use session::{Deadlines, Keep, LogIn, Session, UserSession};
+pub use sessions::{Sessions, SessionsBuilder};

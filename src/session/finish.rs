@@ -1,0 +1,87 @@
+//! What happens after the handler: one commit of what is pending, and what the session needs for itself.
+
+use http::StatusCode;
+
+use super::Session;
+use super::pending::Pending;
+use super::protect::Protected;
+use super::state::Identity;
+use super::write::Intent;
+use crate::config::Touch;
+use crate::cookie::CookieChange;
+use crate::error::{Error, ErrorKind};
+use crate::event::EventKind;
+
+/// The commit after the handler.
+pub(crate) type Finish = Protected<Result<(), Error>>;
+
+impl Session {
+    /// What is left to do once the handler answered with `status`; `None` where there is nothing to wait for.
+    pub(crate) fn finish(&self, status: StatusCode) -> Option<Finish> {
+        if !self.is_touched() && !self.is_visit() {
+            return None;
+        }
+        if status.is_server_error() && !self.shared().config.keep_on_server_error {
+            self.state().pending = Pending::default();
+        }
+        if !self.has_work() {
+            return None;
+        }
+        let session = self.clone();
+        Some(Protected::new(&self.shared().tasks, async move { session.finish_up().await }))
+    }
+
+    /// What the response has to say about the cookie. From here on the headers are gone.
+    pub(crate) fn close_headers(&self) -> CookieChange {
+        if !self.is_touched() {
+            return CookieChange::None;
+        }
+        let mut state = self.state();
+        state.headers_sent = true;
+        std::mem::take(&mut state.cookie)
+    }
+
+    pub(crate) fn response_parts(&self) -> (&crate::cookie::CookieTemplate, &crate::layer::AnswerWith) {
+        (&self.shared().cookie, &self.shared().answer)
+    }
+
+    /// Whether an untouched request slides the idle deadline.
+    fn is_visit(&self) -> bool {
+        self.shared().config.touch == Touch::Visit && self.0.candidates.presented()
+    }
+
+    fn has_work(&self) -> bool {
+        let state = self.state();
+        match &state.identity {
+            Identity::Unopened => !state.pending.is_empty() || self.is_visit(),
+            Identity::Empty => state.pending.entries().any(|(_, value)| value.is_some()),
+            Identity::Over => !state.pending.is_empty(),
+            Identity::Live(live) => {
+                let now = self.shared().now();
+                !state.pending.is_empty()
+                    || live.slide_is_due(now)
+                    || live.to_confirm().is_some()
+                    || live.renewal_is_due(&self.shared().config, now).is_some()
+            }
+        }
+    }
+
+    async fn finish_up(&self) -> Result<(), Error> {
+        let asked = !self.state().pending.is_empty();
+        let result = self.write(&mut Intent::Save).await;
+        let Err(error) = result else { return Ok(()) };
+        let key = self.state().live().map(|live| *live.token.key());
+        let ErrorKind::Store(kind) = error.kind() else { return Err(error) };
+        if asked {
+            if !error.is_over() {
+                self.shared().tell(EventKind::CommitFailed(kind), key);
+            }
+            return Err(error);
+        }
+        // Nobody asked for it: the request must not suffer.
+        if !error.is_over() {
+            self.shared().tell(EventKind::SlideFailed(kind), key);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! What one request knows of its session.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide_core::{Era, Loaded, SecretState, Timestamp, Token};
+
+use super::pending::Pending;
+use crate::config::Config;
+use crate::cookie::CookieChange;
+use crate::error::Error;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) identity: Identity,
+    pub(super) pending: Pending,
+    pub(super) cookie: CookieChange,
+    pub(super) headers_sent: bool,
+    /// The request's cookie counts for nothing any more, whatever the store still says.
+    pub(super) logged_out: bool,
+}
+
+/// Which session this is.
+#[derive(Debug, Default)]
+pub(super) enum Identity {
+    /// Nobody asked yet.
+    #[default]
+    Unopened,
+    /// None: the first write makes one.
+    Empty,
+    /// One whose secret was verified.
+    Live(Live),
+    /// One that ended while the request ran.
+    Over,
+}
+
+/// A session whose secret was verified.
+#[derive(Clone, Debug)]
+pub(super) struct Live {
+    pub(super) token: Token,
+    pub(super) loaded: Loaded,
+    pub(super) secret: SecretState,
+}
+
+impl Live {
+    /// The era. A store answers only live records; an ended one that slipped through has the registers of none.
+    pub(super) fn era(&self) -> &Era {
+        self.loaded.record.era().expect("a live session was verified against its era")
+    }
+
+    /// Whether the idle deadline is due to move: by a tenth of the timeout, so that reads seldom write.
+    pub(super) fn slide_is_due(&self, now: Timestamp) -> bool {
+        let era = self.era();
+        let step = era.idle_timeout() / 10;
+        now.since(era.last_seen()) >= step.max(Duration::from_millis(1))
+    }
+
+    /// The newest generation, where it is due for a successor.
+    pub(super) fn renewal_is_due(&self, config: &Config, now: Timestamp) -> Option<u32> {
+        let secrets = self.era().secrets();
+        let due = !config.renew_every.is_zero()
+            && self.secret == SecretState::Current
+            && now.since(secrets.newest_minted()) >= config.renew_every
+            && secrets.has_room();
+        due.then(|| secrets.newest())
+    }
+
+    /// The generation to confirm, where the client presented a pending secret.
+    pub(super) fn to_confirm(&self) -> Option<u32> {
+        match self.secret {
+            SecretState::Pending(generation) => Some(generation),
+            _ => None,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn live(&self) -> Option<&Live> {
+        match &self.identity {
+            Identity::Live(live) => Some(live),
+            _ => None,
+        }
+    }
+
+    pub(super) fn live_mut(&mut self) -> Option<&mut Live> {
+        match &mut self.identity {
+            Identity::Live(live) => Some(live),
+            _ => None,
+        }
+    }
+
+    /// The bytes under a key: what is pending first, then what is stored.
+    pub(super) fn value(&self, key: &str) -> Option<Arc<[u8]>> {
+        match self.pending.value(key) {
+            Some(said) => said.cloned(),
+            None => self.live()?.era().entry(key)?.shared().cloned(),
+        }
+    }
+
+    pub(super) fn keys(&self) -> Vec<String> {
+        let mut keys = BTreeSet::new();
+        if let Some(live) = self.live().filter(|_| !self.pending.is_cleared()) {
+            keys.extend(live.era().keys().map(|key| key.to_string()));
+        }
+        for (key, value) in self.pending.entries() {
+            if value.is_some() {
+                keys.insert(key.to_string());
+            } else {
+                keys.remove(&**key);
+            }
+        }
+        keys.into_iter().collect()
+    }
+
+    pub(super) fn insert(&mut self, key: &str, value: Arc<[u8]>) -> Result<(), Error> {
+        if self.headers_sent && matches!(self.identity, Identity::Empty) {
+            return Err(Error::too_late("the first write of an empty session"));
+        }
+        self.pending.insert(key, value);
+        Ok(())
+    }
+
+    /// The session ended elsewhere: nothing of it is read, written or sent any more.
+    pub(super) fn is_over(&mut self) {
+        self.identity = Identity::Over;
+        self.pending = Pending::default();
+        self.cookie = CookieChange::None;
+    }
+}

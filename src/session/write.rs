@@ -1,0 +1,453 @@
+//! One operation: from intent to commit.
+//!
+//! An operation looks at what is loaded, makes a step of it (a creation or changes), and takes the step to the store.
+//! Where another request came between, the store answers with what is stored now, and the operation makes a new step
+//! of that. Where the answer was lost, the same step is asked again; the store applies it once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide_core::{
+    Changes, CommitOptions, CreateOptions, ErrorKind as StoreKind, Keep, LoadOptions, Loaded, NewEra,
+    NewRecord, Record, Secret, SecretState, SessionKey, SessionStore, Stamp, Timestamp, Token, Version,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Session;
+use super::pending::Revision;
+use super::protect::Protected;
+use super::state::{Identity, Live, State};
+use crate::cookie::CookieChange;
+use crate::error::Error;
+use crate::event::EventKind;
+
+/// How often a step is made anew before the caller hears of the conflict: far more than requests of one session.
+const MOST_STEPS: u32 = 1_000;
+/// From which step on one waits before the next, so that a crowd thins out.
+const PATIENT_FROM: u32 = 8;
+/// How often a step whose answer was lost is asked again.
+const MOST_RETRIES: u32 = 3;
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+/// What an operation wants beside committing what is pending.
+pub(super) enum Intent<'a> {
+    Save,
+    Update(&'a mut (dyn Update + 'a)),
+    Open(&'a NewIdentity),
+}
+
+/// Who the session is for from now on.
+pub(super) struct NewIdentity {
+    pub(super) user: NewUser,
+    pub(super) keep: Keep,
+}
+
+pub(super) enum NewUser {
+    /// A user proved who they are.
+    LoggedIn(Arc<str>),
+    /// Whoever it was, with a new token.
+    Same,
+    /// Nobody any more.
+    Nobody,
+}
+
+/// A change that depends on the value as it is.
+pub(super) trait Update: Send {
+    fn key(&self) -> &str;
+    fn apply(&mut self, current: Option<&[u8]>) -> Result<Arc<[u8]>, Error>;
+}
+
+/// An [`Update`] of a typed value.
+pub(super) struct Updater<T, F> {
+    key: Box<str>,
+    f: F,
+    result: Option<T>,
+}
+
+impl<T, F> Updater<T, F> {
+    pub(super) fn new(key: &str, f: F) -> Self {
+        Self { key: key.into(), f, result: None }
+    }
+
+    pub(super) fn into_result(self) -> Result<T, Error> {
+        self.result.ok_or_else(|| StoreKind::Conflict.into())
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + Send, F: FnMut(Option<T>) -> T + Send> Update for Updater<T, F> {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn apply(&mut self, current: Option<&[u8]>) -> Result<Arc<[u8]>, Error> {
+        let wrong = |error| Error::value(&self.key, error);
+        let current = current.map(serde_json::from_slice).transpose().map_err(wrong)?;
+        let next = (self.f)(current);
+        let bytes = serde_json::to_vec(&next).map_err(wrong)?;
+        self.result = Some(next);
+        Ok(bytes.into())
+    }
+}
+
+/// What an operation came to, made of one look at the session.
+enum Step {
+    Nothing,
+    Create { token: Token, record: Record, taken: Revision },
+    Commit { key: SessionKey, version: Version, changes: Changes, token: Option<Token>, taken: Revision },
+}
+
+/// The new value of an update, and the stamp of the value that it was made of.
+struct Updated {
+    key: Arc<str>,
+    seen: Option<Stamp>,
+    value: Arc<[u8]>,
+}
+
+impl Session {
+    /// Carries out an operation. Where the caller is dropped, what was sent to the store is finished.
+    pub(super) async fn write(&self, intent: &mut Intent<'_>) -> Result<(), Error> {
+        self.touch();
+        let _turn = self.0.gate.lock().await;
+        self.write_in_turn(intent).await
+    }
+
+    /// As [`write`](Self::write), for a caller that holds the gate.
+    pub(super) async fn write_in_turn(&self, intent: &mut Intent<'_>) -> Result<(), Error> {
+        self.open_in_turn().await?;
+        for attempt in 0..MOST_STEPS {
+            let step = self.next_step(intent)?;
+            match self.take(step).await {
+                Err(error) if error.kind() == StoreKind::Conflict => self.look_again(error).await?,
+                Err(error) if error.kind() == StoreKind::Exists => {}
+                other => return other.map_err(|error| self.failed(error)),
+            }
+            be_patient(attempt).await;
+        }
+        Err(StoreKind::Conflict.into())
+    }
+
+    fn next_step(&self, intent: &mut Intent<'_>) -> Result<Step, Error> {
+        let (updated, taken) = self.updated(intent)?;
+        let opens = match intent {
+            Intent::Open(identity) => Some(*identity),
+            _ => None,
+        };
+        let state = self.state();
+        match &state.identity {
+            Identity::Live(live) => self.commit_step(&state, live, opens, updated, taken),
+            Identity::Empty => self.create_step(&state, opens, updated, taken),
+            Identity::Over => Err(StoreKind::Ended.into()),
+            // The caller opened it.
+            Identity::Unopened => Ok(Step::Nothing),
+        }
+    }
+
+    /// Runs the caller's function, outside the lock.
+    fn updated(&self, intent: &mut Intent<'_>) -> Result<(Option<Updated>, Revision), Error> {
+        let Intent::Update(update) = intent else {
+            return Ok((None, self.state().pending.revision()));
+        };
+        let (current, seen, taken) = {
+            let state = self.state();
+            let entry = state.live().and_then(|live| live.era().entry(update.key()));
+            let seen = entry.map(|entry| entry.stamp());
+            (state.value(update.key()), seen, state.pending.revision())
+        };
+        let value = update.apply(current.as_deref())?;
+        Ok((Some(Updated { key: update.key().into(), seen, value }), taken))
+    }
+
+    fn commit_step(
+        &self,
+        state: &State,
+        live: &Live,
+        opens: Option<&NewIdentity>,
+        updated: Option<Updated>,
+        taken: Revision,
+    ) -> Result<Step, Error> {
+        let now = self.shared().now();
+        let operation = self.shared().stamps.next_after(now, live.loaded.record.latest_stamp());
+        let mut changes = Changes::new(operation, live.era().id());
+        add_pending(&mut changes, state, live);
+        if let Some(updated) = updated {
+            changes.update(updated.key, updated.seen, Some(updated.value));
+        }
+        let mut token = None;
+        if let Some(identity) = opens {
+            if state.headers_sent {
+                return Err(Error::too_late("the session's new token could be sent"));
+            }
+            let new = Token::new(*live.token.key(), Secret::generate(&*self.shared().entropy)?);
+            changes.open_era(self.new_era(identity, live, &new, now)?);
+            token = Some(new);
+        } else {
+            token = self.add_upkeep(&mut changes, state, live, now)?.or(token);
+        }
+        if changes.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        // A commit moves the idle deadline at no further cost.
+        changes.seen_at(now);
+        let (key, version) = (*live.token.key(), live.loaded.version);
+        Ok(Step::Commit { key, version, changes, token, taken })
+    }
+
+    /// What a session needs beside its values: its idle deadline moved, a new secret confirmed, an old one renewed.
+    /// Answers the token that a renewal minted.
+    fn add_upkeep(
+        &self,
+        changes: &mut Changes,
+        state: &State,
+        live: &Live,
+        now: Timestamp,
+    ) -> Result<Option<Token>, Error> {
+        if live.slide_is_due(now) {
+            changes.seen_at(now);
+        }
+        if let Some(generation) = live.to_confirm() {
+            changes.confirm(generation, now);
+        }
+        let due = live.renewal_is_due(&self.shared().config, now).filter(|_| !state.headers_sent);
+        let Some(from) = due else { return Ok(None) };
+        let token = Token::new(*live.token.key(), Secret::generate(&*self.shared().entropy)?);
+        changes.renew(from, token.verifier(), now);
+        Ok(Some(token))
+    }
+
+    fn new_era(
+        &self,
+        identity: &NewIdentity,
+        live: &Live,
+        token: &Token,
+        now: Timestamp,
+    ) -> Result<NewEra, Error> {
+        let nonce = abide_core::entropy::random_bytes(&*self.shared().entropy)?;
+        let absolute = now + self.shared().config.absolute_timeout;
+        let era = live.era();
+        let new = |deadline| NewEra::new(nonce, token.verifier(), deadline).keep(identity.keep.clone());
+        Ok(match &identity.user {
+            NewUser::LoggedIn(user) => new(absolute).user(user.clone(), now),
+            NewUser::Same => new(era.hard_deadline()).identity(era.user().cloned(), era.authenticated_at()),
+            NewUser::Nobody => new(absolute),
+        })
+    }
+
+    fn create_step(
+        &self,
+        state: &State,
+        opens: Option<&NewIdentity>,
+        updated: Option<Updated>,
+        taken: Revision,
+    ) -> Result<Step, Error> {
+        let user = match opens.map(|identity| &identity.user) {
+            Some(NewUser::LoggedIn(user)) => Some(user),
+            // There is nothing to renew or to leave.
+            Some(_) => return Ok(Step::Nothing),
+            None => None,
+        };
+        let has_value = updated.is_some() || state.pending.entries().any(|(_, value)| value.is_some());
+        if user.is_none() && !has_value {
+            return Ok(Step::Nothing);
+        }
+        if state.headers_sent {
+            return Err(Error::too_late("the cookie of a new session could be sent"));
+        }
+        let shared = self.shared();
+        let now = shared.now();
+        let token = Token::generate(&*shared.entropy)?;
+        let nonce = abide_core::entropy::random_bytes(&*shared.entropy)?;
+        let idle = state.pending.idle_timeout().unwrap_or(shared.config.idle_timeout);
+        let mut new = NewRecord::new(shared.stamps.next(now), nonce, token.verifier(), now)
+            .idle_timeout(idle)
+            .hard_deadline(now + shared.config.absolute_timeout);
+        if let Some(user) = user {
+            new = new.user(user.clone(), now);
+        }
+        for (key, value) in state.pending.entries() {
+            if let Some(value) = value {
+                new = new.value(key.clone(), value.clone());
+            }
+        }
+        if let Some(updated) = updated {
+            new = new.value(updated.key, updated.value);
+        }
+        Ok(Step::Create { token, record: Record::create(new), taken })
+    }
+
+    async fn take(&self, step: Step) -> Result<(), abide_core::Error> {
+        let shared = self.shared();
+        let store = shared.store.clone();
+        let (began, max_weight) = (self.0.began, shared.config.max_session_bytes);
+        match step {
+            Step::Nothing => Ok(()),
+            Step::Create { token, record, taken } => {
+                let options = CreateOptions::default().began(began).max_weight(max_weight);
+                let signed_in = record.era().is_some_and(|era| era.user().is_some());
+                let call = async move { create(&*store, token, record, &options).await };
+                let loaded = Protected::new(&shared.tasks, call).await?;
+                self.created(token, loaded, taken, signed_in);
+                Ok(())
+            }
+            Step::Commit { key, version, changes, token, taken } => {
+                let options = CommitOptions::default().began(began).max_weight(max_weight);
+                let call = async move {
+                    let loaded = commit(&*store, &key, version, &changes, options).await?;
+                    Ok::<_, abide_core::Error>((loaded, changes))
+                };
+                let (loaded, changes) = Protected::new(&shared.tasks, call).await?;
+                self.committed(loaded, &changes, token, taken);
+                Ok(())
+            }
+        }
+    }
+
+    fn created(&self, token: Token, loaded: Loaded, taken: Revision, signed_in: bool) {
+        let key = *token.key();
+        {
+            let mut state = self.state();
+            state.pending.settle(taken);
+            let live = Live { token, loaded, secret: SecretState::Current };
+            state.cookie = CookieChange::Set { token, life: self.life_of(&live) };
+            state.identity = Identity::Live(live);
+        }
+        self.shared().tell(EventKind::Created, Some(key));
+        if signed_in {
+            self.shared().tell(EventKind::LoggedIn, Some(key));
+        }
+    }
+
+    fn committed(&self, loaded: Loaded, changes: &Changes, token: Option<Token>, taken: Revision) {
+        let mut event = None;
+        {
+            let mut state = self.state();
+            state.pending.settle(taken);
+            let opened = changes.new_era().is_some();
+            let Some(live) = state.live_mut() else { return };
+            live.loaded = loaded;
+            if opened || matches!(live.secret, SecretState::Pending(_)) {
+                live.secret = SecretState::Current;
+            }
+            // Of two renewals at once one minted; the other's token is good for nothing and is not sent.
+            let minted = token.filter(|token| {
+                let shared = self.shared();
+                let secrets = live.era().secrets();
+                secrets.check(token.verifier(), shared.now(), shared.config.renew_grace).is_good()
+            });
+            if let Some(token) = minted {
+                if opened {
+                    live.token = token;
+                }
+                let life = self.life_of(live);
+                let key = *token.key();
+                let login = changes
+                    .new_era()
+                    .is_some_and(|era| era.authenticated_at == Some(changes.operation().at()));
+                state.cookie = CookieChange::Set { token, life };
+                event = Some((if login { EventKind::LoggedIn } else { EventKind::Renewed }, key));
+            }
+        }
+        if let Some((kind, key)) = event {
+            self.shared().tell(kind, Some(key));
+        }
+    }
+
+    fn life_of(&self, live: &Live) -> Duration {
+        live.era().hard_deadline().since(self.shared().now())
+    }
+
+    /// Another request came between: goes on from what is stored now, unless a login came between.
+    async fn look_again(&self, mut conflict: abide_core::Error) -> Result<(), Error> {
+        let Some((key, era)) = self.state().live().map(|live| (*live.token.key(), live.era().id())) else {
+            return Ok(());
+        };
+        let current = match conflict.take_current() {
+            Some(current) => Some(current),
+            None => self.shared().store.load(&key, &LoadOptions::default().fresh(true)).await?,
+        };
+        let Some(current) = current.filter(|current| current.record.era().is_some()) else {
+            return Err(self.failed(StoreKind::Ended.into()));
+        };
+        if !current.record.era().is_some_and(|now| now.is(era)) {
+            return Err(self.failed(StoreKind::Superseded.into()));
+        }
+        if let Some(live) = self.state().live_mut() {
+            live.loaded = current;
+        }
+        Ok(())
+    }
+
+    /// Notes what an error says about the session.
+    fn failed(&self, error: abide_core::Error) -> Error {
+        let key = self.state().live().map(|live| *live.token.key());
+        if error.is_over() {
+            self.state().is_over();
+        } else if error.kind() == StoreKind::Superseded {
+            self.shared().tell(EventKind::Superseded, key);
+        }
+        error.into()
+    }
+}
+
+/// What is pending, as far as it changes what is stored: to remove what is not there changes nothing.
+fn add_pending(changes: &mut Changes, state: &State, live: &Live) {
+    let era = live.era();
+    if state.pending.is_cleared() {
+        for key in era.keys() {
+            changes.remove(key.clone());
+        }
+    }
+    for (key, value) in state.pending.entries() {
+        match value {
+            Some(value) => changes.set(key.clone(), value.clone()),
+            None if era.value(key).is_some() => changes.remove(key.clone()),
+            None => {}
+        }
+    }
+    if let Some(timeout) = state.pending.idle_timeout() {
+        changes.set_idle_timeout(timeout);
+    }
+}
+
+async fn create(
+    store: &dyn SessionStore,
+    token: Token,
+    record: Record,
+    options: &CreateOptions,
+) -> Result<Loaded, abide_core::Error> {
+    let mut retries = 0;
+    loop {
+        match store.create(token.key(), record.clone(), options).await {
+            Err(error) if error.kind() == StoreKind::Ambiguous && retries < MOST_RETRIES => retries += 1,
+            other => return other,
+        }
+        tokio::time::sleep(RETRY_AFTER * retries).await;
+    }
+}
+
+async fn commit(
+    store: &dyn SessionStore,
+    key: &SessionKey,
+    version: Version,
+    changes: &Changes,
+    mut options: CommitOptions,
+) -> Result<Loaded, abide_core::Error> {
+    let mut retries = 0;
+    loop {
+        match store.commit(key, version, changes, &options).await {
+            Err(error) if error.kind() == StoreKind::Ambiguous && retries < MOST_RETRIES => retries += 1,
+            other => return other,
+        }
+        options = options.retry(true);
+        tokio::time::sleep(RETRY_AFTER * retries).await;
+    }
+}
+
+/// Lets others go first; after some steps for longer.
+async fn be_patient(attempt: u32) {
+    if attempt < PATIENT_FROM {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(Duration::from_millis(u64::from(attempt.min(20)))).await;
+    }
+}

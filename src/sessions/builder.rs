@@ -1,0 +1,112 @@
+//! How sessions are opened.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use abide_core::{Clock, Entropy, SessionStore, Stamps, SystemClock, SystemEntropy};
+use http::Response;
+use tokio_util::task::TaskTracker;
+
+use super::Sessions;
+use crate::config::{Config, ConfigError};
+use crate::cookie::CookieTemplate;
+use crate::error::Error;
+use crate::event::{Event, Listeners};
+use crate::layer::AnswerWith;
+use crate::registry::{Registry, StoreParts};
+use crate::shared::Shared;
+
+/// Opens [`Sessions`] with parts of one's own. See [`Config::builder`].
+#[derive(Debug)]
+#[must_use]
+pub struct SessionsBuilder {
+    config: Config,
+    registry: Registry,
+    store: Option<Arc<dyn SessionStore>>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    listeners: Listeners,
+    answer: AnswerWith,
+}
+
+impl SessionsBuilder {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            config,
+            registry: Registry::default(),
+            store: None,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            listeners: Listeners::default(),
+            answer: AnswerWith::default(),
+        }
+    }
+
+    /// Other schemes than those of this build's features.
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// A store that is open already; the setting `store` is not looked at then.
+    pub fn store(mut self, store: Arc<dyn SessionStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Another clock than the system's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another random source than the system's. **For tests**: tokens are as good as it is.
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// A function that is told of every event. It is called on the request's way: it must be quick and must not block.
+    pub fn on_event(mut self, listener: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.listeners = Listeners(Some(Arc::new(listener)));
+        self
+    }
+
+    /// A function that makes a response's head of an error, in place of [`answer`](crate::layer::answer).
+    pub fn answer_with(mut self, answer: impl Fn(&Error) -> Response<()> + Send + Sync + 'static) -> Self {
+        self.answer = AnswerWith::custom(answer);
+        self
+    }
+
+    /// Checks the settings and opens the store.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for a wrong setting, and where the store cannot be opened.
+    pub async fn open(self) -> Result<Sessions, ConfigError> {
+        self.config.check()?;
+        if self.config.insecure_http {
+            tracing::warn!(
+                target: "abide",
+                "insecure_http is on: the session cookie is sent over plain http, where anybody can read it"
+            );
+        }
+        let store = match self.store {
+            Some(store) => store,
+            None => self.registry.open(&self.config.store, &StoreParts::new(self.clock.clone())).await?,
+        };
+        let writer = abide_core::entropy::random_bytes(&*self.entropy)?;
+        Ok(Sessions(Arc::new(Shared {
+            cookie: CookieTemplate::of(&self.config),
+            answer: self.answer.with_retry_after(self.config.retry_after),
+            config: self.config,
+            store,
+            clock: self.clock,
+            entropy: self.entropy,
+            stamps: Stamps::new(u64::from_be_bytes(writer)),
+            listeners: self.listeners,
+            tasks: TaskTracker::new(),
+            draining: AtomicBool::new(false),
+        })))
+    }
+}

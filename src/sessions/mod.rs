@@ -1,0 +1,155 @@
+//! One open store: layers for applications, readiness and shutdown for operators, and what administrators do.
+//!
+//! | file | role |
+//! |---|---|
+//! | `mod` | `Sessions` |
+//! | `builder` | how one is opened, with parts of one's own |
+
+mod builder;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use abide_core::{
+    Drained, EndOptions, EndReason, EndUserOptions, Handle, Page, Readiness, SessionStore, UserPage,
+};
+
+pub use builder::SessionsBuilder;
+
+use crate::error::Error;
+use crate::event::EventKind;
+use crate::layer::SessionLayer;
+use crate::session::Session;
+use crate::shared::Shared;
+
+/// One open store with everything that its sessions share.
+///
+/// Cheap to clone: a clone is the same. One value serves any number of axum applications and hyper services.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use abide::Config;
+/// use std::time::Duration;
+///
+/// let sessions = Config::new().open().await?;
+/// let layer = sessions.layer();
+/// # let _ = layer;
+/// // … serve, until it is time to go:
+/// let drained = sessions.shutdown(Duration::from_secs(10)).await?;
+/// assert_eq!(drained.left_behind, 0);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sessions(pub(crate) Arc<Shared>);
+
+impl Sessions {
+    /// A layer over these sessions.
+    pub fn layer(&self) -> SessionLayer {
+        SessionLayer::new(self.0.clone())
+    }
+
+    /// An empty session outside any request: for tools, and for tests of code that takes a [`Session`]. Nobody gets a
+    /// cookie for it.
+    #[must_use]
+    pub fn detached(&self) -> Session {
+        Session::detached(&self.0)
+    }
+
+    /// The store itself.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn SessionStore> {
+        &self.0.store
+    }
+
+    /// Whether this server may take traffic; if not, why.
+    pub async fn ready(&self) -> Readiness {
+        if self.0.draining.load(Ordering::Acquire) {
+            return Readiness::NotReady("draining".into());
+        }
+        self.0.store.ready().await
+    }
+
+    /// Turns [`ready`](Sessions::ready) off, so that a load balancer sends no new clients. Requests are served as before.
+    pub fn begin_shutdown(&self) {
+        self.0.draining.store(true, Ordering::Release);
+    }
+
+    /// Waits for the commits under way and hands over what only this process holds, in `deadline` altogether. Call it
+    /// when the server has finished its requests. The answer says how many sessions went elsewhere, and how many end
+    /// with this process.
+    ///
+    /// # Errors
+    ///
+    /// What the store says where it could not hand over.
+    pub async fn shutdown(&self, deadline: Duration) -> Result<Drained, Error> {
+        self.begin_shutdown();
+        let until = tokio::time::Instant::now() + deadline;
+        self.0.tasks.close();
+        if tokio::time::timeout_at(until, self.0.tasks.wait()).await.is_err() {
+            let left = self.0.tasks.len();
+            tracing::warn!(target: "abide", left, "commits were still under way when the time was up");
+        }
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        Ok(self.0.store.drain(left).await?)
+    }
+
+    /// The live sessions of a user, a page at a time; without sessions an empty page.
+    ///
+    /// # Errors
+    ///
+    /// Where the store is out of reach.
+    pub async fn of_user(&self, user: &str, page: &Page) -> Result<UserPage, Error> {
+        Ok(self.0.store.of_user(user, page).await?)
+    }
+
+    /// Ends one of a user's sessions, by its handle. Answers whether the user had such a session.
+    ///
+    /// # Errors
+    ///
+    /// Where the store is out of reach.
+    pub async fn end(&self, user: &str, handle: &Handle) -> Result<bool, Error> {
+        self.end_one(user, handle, EndReason::EndedByAdministrator).await
+    }
+
+    pub(crate) async fn end_one(
+        &self,
+        user: &str,
+        handle: &Handle,
+        reason: EndReason,
+    ) -> Result<bool, Error> {
+        let mut page = Page::default();
+        loop {
+            let found = self.0.store.of_user(user, &page).await?;
+            if let Some(session) = found.sessions.iter().find(|session| session.key.handle() == *handle) {
+                let ended = self.0.store.end(&session.key, reason, &EndOptions::default()).await?;
+                self.0.tell(EventKind::Ended(reason), Some(session.key));
+                return Ok(ended.was_live);
+            }
+            match found.next {
+                Some(last) => page = page.after(Some(last)),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// Ends every session of a user, and answers how many. A login of this user that is under way is refused.
+    ///
+    /// # Errors
+    ///
+    /// Where the store is out of reach.
+    pub async fn end_user(&self, user: &str) -> Result<u64, Error> {
+        let options = EndUserOptions::default().reason(EndReason::EndedByAdministrator);
+        Ok(self.0.store.end_user(user, &options).await?)
+    }
+
+    /// Ends every session of the store, and answers how many.
+    ///
+    /// # Errors
+    ///
+    /// Where the store is out of reach.
+    pub async fn end_all(&self) -> Result<u64, Error> {
+        Ok(self.0.store.end_all(EndReason::EndedByAdministrator).await?)
+    }
+}

@@ -1,0 +1,37 @@
+//! What every session of one [`Sessions`](crate::Sessions) shares.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use abide_core::{Clock, Entropy, SessionKey, SessionStore, Stamps, Timestamp};
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::cookie::CookieTemplate;
+use crate::event::{Event, EventKind, Listeners};
+use crate::layer::AnswerWith;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn SessionStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) stamps: Stamps,
+    pub(crate) cookie: CookieTemplate,
+    pub(crate) listeners: Listeners,
+    pub(crate) answer: AnswerWith,
+    /// Commits under way, and logouts that are tried again: what a shutdown waits for.
+    pub(crate) tasks: TaskTracker,
+    pub(crate) draining: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn tell(&self, kind: EventKind, key: Option<SessionKey>) {
+        self.listeners.tell(&Event::new(kind, key));
+    }
+}
