@@ -1,6 +1,6 @@
 //! Encoded records taken apart and put together by hand, as a server of a newer version would write them.
 
-use abide_core::{codec, Record};
+use abide_core::{Record, codec};
 use serde_bytes::Bytes;
 
 /// The bytes before the first field.

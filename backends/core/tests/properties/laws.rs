@@ -3,7 +3,7 @@
 use abide_core::ValueChange;
 use proptest::prelude::*;
 
-use crate::script::{history, value_act, Act, Step, World, COPIES};
+use crate::script::{Act, COPIES, Step, World, history, value_act};
 
 proptest! {
     #[test]

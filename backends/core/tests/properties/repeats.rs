@@ -4,7 +4,7 @@ use abide_core::{ErrorKind, Record};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::script::{plain_act, quiet_history, value_act, Act, Step, World};
+use crate::script::{Act, Step, World, plain_act, quiet_history, value_act};
 
 /// What a caller sees of a live record.
 fn shown(record: &Record) -> impl PartialEq + std::fmt::Debug {

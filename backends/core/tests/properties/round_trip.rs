@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use crate::bytes;
-use crate::script::{history, World, COPIES};
+use crate::script::{COPIES, World, history};
 
 /// One wound of an encoding.
 #[derive(Clone, Debug)]

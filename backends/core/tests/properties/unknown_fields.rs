@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use abide_core::{
-    codec, Changes, CommitRules, EndReason, Ended, NewEra, NewRecord, Record, Stamps, Timestamp, Token,
+    Changes, CommitRules, EndReason, Ended, NewEra, NewRecord, Record, Stamps, Timestamp, Token, codec,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use crate::bytes::{foreign, put_together, take_apart, with_foreign, Fields};
+use crate::bytes::{Fields, foreign, put_together, take_apart, with_foreign};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
