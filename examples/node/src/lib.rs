@@ -1,0 +1,108 @@
+//! One application server, whole, as a user of abide would write it: axum, the session layer, nothing else.
+//!
+//! It is configured by the environment alone and never knows on which strategy it runs. It is a library as well, so
+//! that `lab` can run as several nodes without another binary.
+//!
+//! | file | role |
+//! |---|---|
+//! | `lib` | from the environment to a server, and its end |
+//! | `settings` | what the node reads of the environment beside abide's settings |
+//! | `app` | the routes |
+//! | `values`, `account`, `operations` | the handlers: values, login and sessions, readiness and metrics |
+//! | `body` | JSON bodies, whatever their content type says |
+//! | `metrics` | counters of abide's events |
+
+mod account;
+mod app;
+mod body;
+mod metrics;
+mod operations;
+mod settings;
+mod values;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide::Sessions;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use metrics::Metrics;
+use settings::Settings;
+
+/// How long requests in flight and the hand-over of sessions may take after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(20);
+/// How long `/ready` says 503 before the listener closes, so that a balancer sees it.
+const NOTICE: Duration = Duration::from_millis(500);
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub(crate) sessions: Sessions,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Runs a node until SIGTERM. A setting that is wrong is one line on standard error and a failure.
+pub async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("node: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let settings = Settings::from_env()?;
+    let metrics = Arc::new(Metrics::default());
+    let events = metrics.clone();
+    let sessions = settings.config.builder().on_event(move |event| events.count(event)).open().await?;
+    let listener = TcpListener::bind(&settings.listen).await.map_err(|error| {
+        format!("LISTEN={}: {error}, expected a free address to serve on", settings.listen)
+    })?;
+    println!("listening on {}", listener.local_addr()?);
+    let node = Node { sessions: sessions.clone(), metrics };
+    serve(listener, app::router(node, &settings.name), sessions).await
+}
+
+async fn serve(listener: TcpListener, app: axum::Router, sessions: Sessions) -> Result<(), Box<dyn Error>> {
+    let draining = sessions.clone();
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        terminated().await;
+        draining.begin_shutdown();
+        let _ = stopping.send(());
+        tokio::time::sleep(NOTICE).await;
+    });
+    tokio::select! {
+        result = server => result?,
+        () = too_long(stopped) => eprintln!("node: requests were still in flight after {DRAIN:?}"),
+    }
+    let drained = sessions.shutdown(DRAIN).await?;
+    eprintln!("node: {} sessions handed over, {} left behind", drained.handed_over, drained.left_behind);
+    Ok(())
+}
+
+async fn too_long(stopped: tokio::sync::oneshot::Receiver<()>) {
+    match stopped.await {
+        Ok(()) => tokio::time::sleep(DRAIN).await,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut term) = signal(SignalKind::terminate()) else {
+        eprintln!("node: SIGTERM cannot be caught; the node will not drain");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
