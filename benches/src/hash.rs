@@ -40,7 +40,6 @@ pub(crate) struct Time {
 
 /// Measures the candidates in interleaved rounds.
 pub(crate) fn measure(options: &Hash) -> Vec<Time> {
-    println!("{} rounds of {} hashes\n", options.rounds, options.hashes);
     let mut rounds = vec![Vec::new(); CANDIDATES.len()];
     for _ in 0..options.rounds {
         for (times, candidate) in rounds.iter_mut().zip(&CANDIDATES) {

@@ -32,15 +32,15 @@ use options::{Command, Options};
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    println!("{}\n", machine::facts());
+    println!("{}", machine::facts());
     match options.command {
         None => compare(&options.speed),
         Some(Command::Memory(options)) => {
-            print!("{}", report::memory(&memory::measure(&options)?));
+            println!("{options}\n\n{}", report::memory(&memory::measure(&options)?));
             Ok(())
         }
         Some(Command::Hash(options)) => {
-            print!("{}", report::hash(&hash::measure(&options)));
+            println!("{options}\n\n{}", report::hash(&hash::measure(&options)));
             Ok(())
         }
     }
@@ -48,8 +48,8 @@ fn main() -> anyhow::Result<()> {
 
 /// Speed and allocations of the chosen kinds, printed path by path as soon as each is known.
 fn compare(options: &options::Speed) -> anyhow::Result<()> {
-    println!("{options}\n\n{}", report::SPEED_HEAD);
     let bench = speed::Bench::open(options)?;
+    println!("{options}\n\n{}", report::SPEED_HEAD);
     for path in routes::Path::ALL {
         let counts = allocations::measure(bench.kinds(), path)?;
         print!("{}", report::speed(path, &bench.measure(path), &counts));

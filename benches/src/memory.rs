@@ -19,8 +19,7 @@ pub(crate) struct PerSession {
 
 /// Measures each kind that keeps sessions.
 pub(crate) fn measure(options: &Memory) -> anyhow::Result<Vec<PerSession>> {
-    println!("{} sessions\n", options.sessions);
-    let kinds = kinds::chosen(&options.only).into_iter().filter(|kind| kind.remembers());
+    let kinds = kinds::chosen(&options.only)?.into_iter().filter(|kind| kind.remembers());
     kinds.map(|kind| per_session(kind, options.sessions)).collect()
 }
 

@@ -73,6 +73,12 @@ pub(crate) struct Memory {
     pub(crate) only: Vec<String>,
 }
 
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sessions", self.sessions)
+    }
+}
+
 /// How the hashes are measured.
 #[derive(Args, Debug)]
 pub(crate) struct Hash {
@@ -82,4 +88,10 @@ pub(crate) struct Hash {
     /// Hashes that one candidate computes in one round.
     #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) hashes: u32,
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rounds of {} hashes", self.rounds, self.hashes)
+    }
 }

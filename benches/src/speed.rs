@@ -47,7 +47,7 @@ impl<'a> Bench<'a> {
     pub(crate) fn open(options: &'a Speed) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let mut subjects = Vec::new();
-        for kind in kinds::chosen(&options.only) {
+        for kind in kinds::chosen(&options.only)? {
             subjects.push(runtime.block_on(Subject::open(kind, options.sessions))?);
         }
         Ok(Self { options, runtime, subjects })

@@ -1,5 +1,6 @@
 //! What is compared. A new kind is one file here and one line in [`ALL`].
 
+mod abide;
 mod axum_session;
 mod floor;
 mod tower_sessions;
@@ -28,13 +29,20 @@ pub(crate) type AnyKind = &'static dyn Kind;
 /// All kinds, the floor first: every ratio is taken to the first.
 static ALL: &[AnyKind] = &[
     &floor::Floor,
+    &abide::InProcess,
     &tower_sessions::WithMemoryStore,
     &tower_sessions::WithMokaStore,
     &axum_session::InMemory,
 ];
 
 /// The floor, and the kinds whose names contain one of `only`, or all of them if it is empty.
-pub(crate) fn chosen(only: &[String]) -> Vec<AnyKind> {
+///
+/// A part that no name contains is an error: a typing error must not pass for a measurement.
+pub(crate) fn chosen(only: &[String]) -> anyhow::Result<Vec<AnyKind>> {
+    if let Some(part) = only.iter().find(|part| !ALL.iter().any(|kind| kind.name().contains(*part))) {
+        let names: Vec<_> = ALL.iter().map(|kind| kind.name()).collect();
+        anyhow::bail!("no kind's name contains {part:?}; the kinds are: {}", names.join("; "));
+    }
     let wanted = |kind: &AnyKind| only.is_empty() || only.iter().any(|part| kind.name().contains(part));
-    ALL.iter().copied().filter(|kind| !kind.remembers() || wanted(kind)).collect()
+    Ok(ALL.iter().copied().filter(|kind| !kind.remembers() || wanted(kind)).collect())
 }
