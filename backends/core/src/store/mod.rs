@@ -80,8 +80,9 @@ pub trait SessionStore: Send + Sync + fmt::Debug + 'static {
     /// - In another era: [`Superseded`](crate::ErrorKind::Superseded).
     /// - A condition that does not hold: [`Conflict`](crate::ErrorKind::Conflict), with the current record where it is
     ///   at hand.
-    /// - A new era with a user whose sessions were all ended after [`CommitOptions::began`]:
-    ///   [`Superseded`](crate::ErrorKind::Superseded).
+    /// - A new era with another user than before, whose sessions were all ended after [`CommitOptions::began`]:
+    ///   [`Superseded`](crate::ErrorKind::Superseded). A session that was spared goes on with its user, also into a
+    ///   new era.
     /// - An operation that was applied before: answers what is stored, and applies nothing.
     /// - Larger than [`CommitOptions::max_weight`]: [`TooLarge`](crate::ErrorKind::TooLarge).
     ///

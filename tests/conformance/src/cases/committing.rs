@@ -35,7 +35,7 @@ cases! {
     an_update_whose_value_moved_is_a_conflict:
         "A condition that does not hold: Conflict, with the current record where it is at hand.";
     a_login_of_a_user_ended_after_it_began_is_refused:
-        "A new era with a user whose sessions were all ended after CommitOptions::began: Superseded.";
+        "A new era with another user than before, whose sessions were all ended after CommitOptions::began: Superseded.";
     a_commit_that_grows_past_the_limit_is_refused:
         "Larger than CommitOptions::max_weight: TooLarge.";
     a_version_that_moved_on_refuses_nothing:

@@ -65,8 +65,12 @@ async fn of_sets_of_one_value_everybody_sees_the_same_one(s: Stage) -> Verdict {
         .together(writes.len(), move |s, n| {
             let (live, changes) = (session.clone(), sets[n].clone());
             async move {
+                // A look before the write, so that whoever remembers loads has something to remember.
+                s.held_by(n, &live).await?;
                 let options = CommitOptions::default();
-                s.handle(n).commit(live.key(), live.created.version, &changes, &options).await
+                Ok::<_, Failure>(
+                    s.handle(n).commit(live.key(), live.created.version, &changes, &options).await?,
+                )
             }
         })
         .await;

@@ -29,7 +29,8 @@ cases! {
     end_user_ends_every_session_of_the_user_and_no_other:
         "Ends every session of a user, but for EndUserOptions::except, and answers how many live ones there were.";
     end_user_spares_the_excepted_session:
-        "but for EndUserOptions::except";
+        "but for EndUserOptions::except",
+        "A session that was spared goes on with its user, also into a new era.";
     end_user_counts_no_session_that_was_over:
         "and answers how many live ones there were.";
     end_user_reaches_more_sessions_than_a_page_holds:

@@ -97,18 +97,8 @@ fn copied(changes: &Changes, operation: Stamp, era: EraId) -> Changes {
 
 /// The changes of values alone, where there are some; the rest cannot be read from outside.
 fn only_values(changes: &Changes) -> Option<Changes> {
-    (changes.values().len() > 0 && changes.new_era().is_none())
+    (changes.values().count() > 0 && changes.new_era().is_none())
         .then(|| copied(changes, changes.operation(), changes.era()))
-}
-
-trait Length {
-    fn len(self) -> usize;
-}
-
-impl<'a, I: Iterator<Item = (&'a str, &'a ValueChange)>> Length for I {
-    fn len(self) -> usize {
-        self.count()
-    }
 }
 
 /// What a store with this flaw makes of changes before it merges them into `held`; `now` is a stamp of its own.

@@ -10,13 +10,16 @@ const ANSWERS: &str = include_str!("../../../../backends/core/src/store/answers.
 const OPTIONS: &str = include_str!("../../../../backends/core/src/store/options.rs");
 
 /// Sentences that no case holds, by their first words.
-const BEYOND: [&str; 6] = [
-    "Where sessions live.",                      // A heading.
-    "A store that cannot promise that",          // About the store's documentation.
-    "There are no default methods",              // The compiler holds it.
-    "Stores a new session.",                     // A heading; the list below it holds.
-    "Called once, when the process is about",    // About the caller.
-    "It MUST NOT leave anything locked, and it", // Held; kept here only while it stands in two cases.
+const BEYOND: [&str; 9] = [
+    "Words.", // A heading, as the next three.
+    "Linearizable.",
+    "Cancellation.",
+    "Out of reach.",
+    "Where sessions live.",  // What the trait is; the rest says what that means.
+    "Stores a new session.", // Likewise; the list below it is what holds.
+    "A store that cannot promise that", // About a store's documentation.
+    "There are no default methods", // The compiler holds it.
+    "Called once, when the process is about", // About the caller.
 ];
 
 /// The documentation in `source`, as one line of plain text: without marks of code, links and lists.
