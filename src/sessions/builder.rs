@@ -85,16 +85,16 @@ impl SessionsBuilder {
     /// [`ConfigError`] for a wrong setting, and where the store cannot be opened.
     pub async fn open(self) -> Result<Sessions, ConfigError> {
         self.config.check()?;
+        let store = match self.store {
+            Some(store) => store,
+            None => self.registry.open(&self.config.store, &StoreParts::new(self.clock.clone())).await?,
+        };
         if self.config.insecure_http {
             tracing::warn!(
                 target: "abide",
                 "insecure_http is on: the session cookie is sent over plain http, where anybody can read it"
             );
         }
-        let store = match self.store {
-            Some(store) => store,
-            None => self.registry.open(&self.config.store, &StoreParts::new(self.clock.clone())).await?,
-        };
         let writer = abide_core::entropy::random_bytes(&*self.entropy)?;
         Ok(Sessions(Arc::new(Shared {
             cookie: CookieTemplate::of(&self.config),

@@ -1,0 +1,89 @@
+//! What runs at the same time, on one node with sessions in the process.
+
+use abide_harness::{Browser, Node};
+use http::StatusCode;
+use tokio::task::JoinSet;
+
+async fn signed_in() -> (Node, Browser) {
+    let node = Node::start(&[("ABIDE_STORE", "memory:"), ("ABIDE_NODE", "a")]).await;
+    let mut browser = Browser::new(node.address);
+    browser.log_in("ada").await;
+    (node, browser)
+}
+
+#[tokio::test]
+async fn of_320_concurrent_increments_by_32_clients_every_one_counts() {
+    let (_node, mut browser) = signed_in().await;
+    let mut clients = JoinSet::new();
+    for _ in 0..32 {
+        let mut tab = browser.tab();
+        clients.spawn(async move {
+            for _ in 0..10 {
+                let answer = tab.post("/values/n/increment", "").await;
+                assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+            }
+        });
+    }
+    clients.join_all().await;
+    assert_eq!(browser.get("/values/n").await.json(), 320);
+}
+
+#[tokio::test]
+async fn of_32_parallel_writes_to_different_keys_every_one_is_kept() {
+    let (_node, mut browser) = signed_in().await;
+    let mut clients = JoinSet::new();
+    for n in 0..32 {
+        let mut tab = browser.tab();
+        clients.spawn(async move {
+            let answer = tab.put(&format!("/values/k{n}"), n.to_string()).await;
+            assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+        });
+    }
+    clients.join_all().await;
+    let values = browser.get("/values").await.json();
+    for n in 0..32 {
+        assert_eq!(values[format!("k{n}")], n, "{values}");
+    }
+}
+
+#[tokio::test]
+async fn a_logout_during_a_slow_request_wins_and_no_cookie_brings_the_session_back() {
+    let (node, _) = signed_in().await;
+    for round in 0..20 {
+        let mut browser = Browser::new(node.address);
+        browser.log_in("ada").await;
+        let (mut slow, mut late) = (browser.tab(), browser.tab());
+        let slow = tokio::spawn(async move { (slow.post("/slow?ms=60", r#"{"k":1}"#).await, slow) });
+        // Later than the slow request's read, earlier than its write.
+        while late.get("/metrics").await.status != StatusCode::OK {}
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        assert_eq!(browser.post("/logout", "").await.status, StatusCode::NO_CONTENT);
+        let (answer, mut slow) = slow.await.unwrap();
+        assert_eq!(answer.status, StatusCode::OK, "the writer's response passes, round {round}");
+        assert!(answer.set_cookies().is_empty(), "no cookie, round {round}: {answer:?}");
+        for tab in [&mut browser, &mut late, &mut slow] {
+            assert_eq!(tab.get("/me").await.status, StatusCode::UNAUTHORIZED, "round {round}");
+        }
+        assert_eq!(late.get("/values/k").await.status, StatusCode::NOT_FOUND, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn sigterm_turns_ready_off_finishes_requests_in_flight_and_ends_with_status_0() {
+    let (node, mut browser) = signed_in().await;
+    let mut watcher = Browser::new(node.address);
+    assert_eq!(watcher.get("/ready").await.status, StatusCode::OK);
+    let mut tab = browser.tab();
+    let slow = tokio::spawn(async move { tab.post("/slow?ms=300", r#"{"k":1}"#).await });
+    browser.get("/me").await;
+    let ended = tokio::spawn(node.terminate());
+    let mut readiness = StatusCode::OK;
+    while readiness == StatusCode::OK {
+        readiness = watcher.get("/ready").await.status;
+    }
+    assert_eq!(readiness, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(slow.await.unwrap().status, StatusCode::OK);
+    let exit = ended.await.unwrap();
+    assert!(exit.status.success(), "{exit:?}");
+    assert!(exit.stderr.contains("1 left behind"), "{exit:?}");
+}

@@ -1,0 +1,195 @@
+//! A store that counts its calls, and whose network fails or hangs on demand.
+//!
+//! It stands between the layer and a real store, as a network does.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use abide_core::{
+    Capabilities, Changes, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
+    EndUserOptions, Error, ErrorKind, LoadOptions, Loaded, Page, Peek, Readiness, Record, SessionKey,
+    SessionStore, UserPage, Version,
+};
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+
+/// A method of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "each is the method of its name")]
+pub enum Method {
+    Create,
+    Load,
+    Peek,
+    Commit,
+    End,
+    OfUser,
+    EndUser,
+    EndAll,
+}
+
+/// What the network does to one call.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// The call never arrives.
+    Lost(ErrorKind),
+    /// The call arrives, and its answer is lost.
+    AnswerLost,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    calls: HashMap<Method, usize>,
+    faults: HashMap<Method, VecDeque<Fault>>,
+    down: Option<ErrorKind>,
+}
+
+/// A store behind a network that fails on demand.
+#[derive(Debug)]
+pub struct Faults<S> {
+    store: S,
+    inner: Mutex<Inner>,
+    /// Commits wait for a permit each while the gate is shut.
+    gate: Mutex<Option<Arc<Semaphore>>>,
+}
+
+impl<S: SessionStore> Faults<S> {
+    /// A network without faults.
+    pub fn new(store: S) -> Self {
+        Self { store, inner: Mutex::default(), gate: Mutex::default() }
+    }
+
+    /// How often a method was called.
+    pub fn calls(&self, method: Method) -> usize {
+        self.inner.lock().unwrap().calls.get(&method).copied().unwrap_or_default()
+    }
+
+    /// How often any method was called.
+    pub fn all_calls(&self) -> usize {
+        self.inner.lock().unwrap().calls.values().sum()
+    }
+
+    /// The next call of a method never arrives.
+    pub fn lose_next(&self, method: Method, kind: ErrorKind) {
+        self.add(method, Fault::Lost(kind));
+    }
+
+    /// The next call of a method arrives, and its answer is lost.
+    pub fn lose_next_answer(&self, method: Method) {
+        self.add(method, Fault::AnswerLost);
+    }
+
+    /// Every call fails from now on, or none any more.
+    pub fn set_down(&self, kind: Option<ErrorKind>) {
+        self.inner.lock().unwrap().down = kind;
+    }
+
+    /// Commits wait from now on, each for one permit of the answer.
+    pub fn shut(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.gate.lock().unwrap() = Some(gate.clone());
+        gate
+    }
+
+    fn add(&self, method: Method, fault: Fault) {
+        self.inner.lock().unwrap().faults.entry(method).or_default().push_back(fault);
+    }
+
+    /// Counts a call. Answers whether its answer will be lost.
+    fn enter(&self, method: Method) -> Result<bool, Error> {
+        let mut inner = self.inner.lock().unwrap();
+        *inner.calls.entry(method).or_default() += 1;
+        if let Some(kind) = inner.down {
+            return Err(kind.into());
+        }
+        match inner.faults.get_mut(&method).and_then(VecDeque::pop_front) {
+            Some(Fault::Lost(kind)) => Err(kind.into()),
+            Some(Fault::AnswerLost) => Ok(true),
+            None => Ok(false),
+        }
+    }
+
+    async fn pass_gate(&self) {
+        let gate = self.gate.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.unwrap().forget();
+        }
+    }
+}
+
+fn leave<T>(lost: bool, answer: Result<T, Error>) -> Result<T, Error> {
+    if lost { Err(ErrorKind::Ambiguous.into()) } else { answer }
+}
+
+#[async_trait]
+impl<S: SessionStore> SessionStore for Faults<S> {
+    async fn create(
+        &self,
+        key: &SessionKey,
+        record: Record,
+        options: &CreateOptions,
+    ) -> Result<Loaded, Error> {
+        let lost = self.enter(Method::Create)?;
+        leave(lost, self.store.create(key, record, options).await)
+    }
+
+    async fn load(&self, key: &SessionKey, options: &LoadOptions) -> Result<Option<Loaded>, Error> {
+        let lost = self.enter(Method::Load)?;
+        leave(lost, self.store.load(key, options).await)
+    }
+
+    /// A network cannot be peeked through.
+    fn peek(&self, _: &SessionKey) -> Peek {
+        *self.inner.lock().unwrap().calls.entry(Method::Peek).or_default() += 1;
+        Peek::Ask
+    }
+
+    async fn commit(
+        &self,
+        key: &SessionKey,
+        version: Version,
+        changes: &Changes,
+        options: &CommitOptions,
+    ) -> Result<Loaded, Error> {
+        let lost = self.enter(Method::Commit)?;
+        self.pass_gate().await;
+        leave(lost, self.store.commit(key, version, changes, options).await)
+    }
+
+    async fn end(
+        &self,
+        key: &SessionKey,
+        reason: EndReason,
+        options: &EndOptions,
+    ) -> Result<EndOutcome, Error> {
+        let lost = self.enter(Method::End)?;
+        leave(lost, self.store.end(key, reason, options).await)
+    }
+
+    async fn of_user(&self, user: &str, page: &Page) -> Result<UserPage, Error> {
+        let lost = self.enter(Method::OfUser)?;
+        leave(lost, self.store.of_user(user, page).await)
+    }
+
+    async fn end_user(&self, user: &str, options: &EndUserOptions) -> Result<u64, Error> {
+        let lost = self.enter(Method::EndUser)?;
+        leave(lost, self.store.end_user(user, options).await)
+    }
+
+    async fn end_all(&self, reason: EndReason) -> Result<u64, Error> {
+        let lost = self.enter(Method::EndAll)?;
+        leave(lost, self.store.end_all(reason).await)
+    }
+
+    async fn ready(&self) -> Readiness {
+        self.store.ready().await
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
+    }
+
+    async fn drain(&self, deadline: Duration) -> Result<Drained, Error> {
+        self.store.drain(deadline).await
+    }
+}

@@ -1,0 +1,17 @@
+//! What abide's tests share.
+//!
+//! | file | role |
+//! |---|---|
+//! | `browser` | an HTTP client with one session cookie |
+//! | `node` | `examples/node` as a real process |
+//! | `faults` | a store that counts its calls, and whose network fails or hangs on demand |
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod browser;
+mod faults;
+mod node;
+
+pub use browser::{Answer, Browser, http_client};
+pub use faults::{Faults, Method};
+pub use node::{Node, NodeExit};
