@@ -51,7 +51,7 @@ proptest! {
     fn being_over_absorbs_every_other_copy(history in history()) {
         let mut world = World::after(&history);
         let alive = world.copy(1).clone();
-        world.take(&Step { copy: 0, millis: 1, behind: 0, act: Act::End { reason: 0 } });
+        world.take(&Step::now(0, Act::End { reason: 0 }));
         let joined = alive.join(world.copy(0));
         prop_assert!(joined.era().is_none());
         prop_assert_eq!(joined.value("key 0"), None);
@@ -67,7 +67,7 @@ proptest! {
         other in 0..COPIES,
     ) {
         let world = World::after(&history);
-        let step = Step { copy, millis: 0, behind: 0, act };
+        let step = Step::now(copy, act);
         let Some(changes) = world.changes(&step) else { return Ok(()) };
         let Ok(taken) = world.copy(copy).commit(&changes, &world.rules()) else { return Ok(()) };
         let joined = taken.as_ref().unwrap_or(world.copy(copy)).join(world.copy(other));
@@ -86,11 +86,21 @@ proptest! {
 #[test]
 fn a_removal_that_came_before_its_set_is_not_lost_with_the_copy_that_had_both() {
     let mut world = World::new();
-    let step = |copy, act| Step { copy, millis: 1, behind: 0, act };
-    let set = world.changes(&step(2, Act::Set { key: 1, value: vec![1] })).unwrap();
+    let set = world.changes(&Step::now(2, Act::Set { key: 1, value: vec![1] })).unwrap();
     let with_set = world.copy(2).commit(&set, &world.rules()).unwrap().unwrap();
     world.put(2, with_set.clone());
-    let remove = world.changes(&step(2, Act::Remove { key: 1 })).unwrap();
+    let remove = world.changes(&Step::now(2, Act::Remove { key: 1 })).unwrap();
     let first = world.copy(0).commit(&remove, &world.rules()).unwrap().unwrap();
     assert_eq!(first.join(&with_set).value("key 1"), None);
+}
+
+#[test]
+fn two_ends_of_one_moment_are_one_end_wherever_they_meet() {
+    let mut world = World::new();
+    for copy in 0..COPIES {
+        world.take(&Step::now(copy, Act::End { reason: copy as u8 }));
+    }
+    let [a, b, c] = [world.copy(0), world.copy(1), world.copy(2)];
+    assert_eq!(a.join(b), b.join(a));
+    assert_eq!(a.join(b).join(c), c.join(b).join(a));
 }

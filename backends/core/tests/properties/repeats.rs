@@ -4,7 +4,7 @@ use abide_core::{ErrorKind, Record};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::script::{Act, Step, World, plain_act, quiet_history, value_act};
+use crate::script::{Act, Step, World, plain_act, quiet_history, updates, value_act};
 
 /// What a caller sees of a live record.
 fn shown(record: &Record) -> impl PartialEq + std::fmt::Debug {
@@ -41,11 +41,21 @@ fn commit_again(before: &[Step], step: &Step, later: &[Step], retry: bool) -> Re
 proptest! {
     #[test]
     fn changes_committed_again_at_once_make_no_difference(before in quiet_history(), act in plain_act()) {
-        let step = Step { copy: 0, millis: 0, behind: 0, act };
+        let step = Step::now(0, act);
         let world = World::after(&before);
         let changes = world.changes(&step).expect("a quiet history ends no session");
         let Ok(Some(first)) = world.copy(0).commit(&changes, &world.rules()) else { return Ok(()) };
         prop_assert!(matches!(first.commit(&changes, &world.rules()), Ok(None)));
+    }
+
+    #[test]
+    fn an_update_is_remembered_however_many_came_before_it(before in updates(), key in 0..4_u8) {
+        let before: Vec<_> = before.into_iter().map(|step| Step { copy: 0, ..step }).collect();
+        let world = World::after(&before);
+        let update = world.changes(&Step::now(0, Act::Update { key, value: Some(vec![1]) }));
+        let update = update.expect("the session lives");
+        let Ok(Some(first)) = world.copy(0).commit(&update, &world.rules()) else { return Ok(()) };
+        prop_assert!(matches!(first.commit(&update, &world.rules()), Ok(None)));
     }
 
     #[test]
@@ -58,7 +68,7 @@ proptest! {
     ) {
         // One copy: a store that serialises its commits.
         let before: Vec<_> = before.into_iter().map(|step| Step { copy: 0, ..step }).collect();
-        commit_again(&before, &Step { copy: 0, millis: 0, behind, act }, &later, retry)?;
+        commit_again(&before, &Step { behind, ..Step::now(0, act) }, &later, retry)?;
     }
 
     /// Sets and removals of a writer that was slow, between an operation and its repetition: their stamps are earlier
@@ -72,10 +82,10 @@ proptest! {
         let mut world = World::new();
         let late: Vec<_> = between
             .into_iter()
-            .filter_map(|(copy, act)| world.changes(&Step { copy, millis: 0, behind: 0, act }))
+            .filter_map(|(copy, act)| world.changes(&Step::now(copy, act)))
             .collect();
-        world.take(&Step { copy: 0, millis: 20_000, behind: 0, act: Act::Slide { seconds: 1 } });
-        let step = Step { copy: 0, millis: 0, behind: 0, act: first };
+        world.take(&Step { millis: 20_000, ..Step::now(0, Act::Slide { seconds: 1 }) });
+        let step = Step::now(0, first);
         let changes = world.changes(&step).expect("the session lives");
         let Ok(mut held) = world.copy(0).commit(&changes, &world.rules()).map(|r| r.unwrap_or(world.copy(0).clone()))
         else { return Ok(()) };

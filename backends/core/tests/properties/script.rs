@@ -45,7 +45,16 @@ pub(crate) struct Step {
     pub(crate) millis: u64,
     /// How many states of the copy the writer is behind.
     pub(crate) behind: usize,
+    /// Whether the same changes go to every copy, as to the owners of a cluster's slot.
+    pub(crate) to_all: bool,
     pub(crate) act: Act,
+}
+
+impl Step {
+    /// By a writer that saw the latest state, now, and of this copy alone.
+    pub(crate) fn now(copy: usize, act: Act) -> Self {
+        Self { copy, millis: 0, behind: 0, to_all: false, act }
+    }
 }
 
 fn content() -> impl Strategy<Value = Vec<u8>> {
@@ -92,12 +101,8 @@ fn any_act() -> impl Strategy<Value = Act> {
 }
 
 fn step(act: impl Strategy<Value = Act>) -> impl Strategy<Value = Step> {
-    (0..COPIES, 0..4_000_u64, 0..4_usize, act).prop_map(|(copy, millis, behind, act)| Step {
-        copy,
-        millis,
-        behind,
-        act,
-    })
+    (0..COPIES, 0..4_000_u64, 0..4_usize, any::<bool>(), act)
+        .prop_map(|(copy, millis, behind, to_all, act)| Step { copy, millis, behind, to_all, act })
 }
 
 /// A history in which anything happens.
@@ -108,6 +113,12 @@ pub(crate) fn history() -> impl Strategy<Value = Vec<Step>> {
 /// A history on one copy in which the session neither ends nor meets another copy; now and then a new era opens.
 pub(crate) fn quiet_history() -> impl Strategy<Value = Vec<Step>> {
     vec(step(prop_oneof![20 => plain_act(), 1 => open_act()]), 0..STEPS)
+}
+
+/// A history of updates alone, more than a record remembers.
+pub(crate) fn updates() -> impl Strategy<Value = Vec<Step>> {
+    let update = (0..4_u8, content()).prop_map(|(key, value)| Act::Update { key, value: Some(value) });
+    vec(step(update), 0..STEPS)
 }
 
 /// The copies of a session, with what their writers know.
@@ -145,8 +156,13 @@ impl World {
 
     pub(crate) fn take(&mut self, step: &Step) {
         self.now = self.now + Duration::from_millis(step.millis);
-        if let Some(next) = self.outcome(step) {
-            self.put(step.copy, next);
+        let changes = self.changes(step);
+        for copy in 0..COPIES {
+            let concerned = copy == step.copy || (step.to_all && changes.is_some());
+            let next = concerned.then(|| self.outcome(step, copy, changes.as_ref())).flatten();
+            if let Some(next) = next {
+                self.put(copy, next);
+            }
         }
     }
 
@@ -154,13 +170,13 @@ impl World {
         self.copies[copy].push(next);
     }
 
-    fn outcome(&self, step: &Step) -> Option<Record> {
-        let copy = self.copy(step.copy);
+    fn outcome(&self, step: &Step, copy: usize, changes: Option<&Changes>) -> Option<Record> {
+        let copy = self.copy(copy);
         match &step.act {
             Act::End { reason } => Some(copy.end(self.end_of(*reason))),
             Act::Meet { other } => Some(copy.join(self.copy(*other))),
             Act::Foreign { in_era, tag, content } => Some(bytes::with_foreign(copy, *in_era, *tag, content)),
-            _ => copy.commit(&self.changes(step)?, &self.rules()).ok().flatten(),
+            _ => copy.commit(changes?, &self.rules()).ok().flatten(),
         }
     }
 
