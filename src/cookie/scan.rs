@@ -4,19 +4,24 @@
 //! (for different paths or domains), so a stray one must not hide the good one: up to [`MOST`] are kept, and the
 //! session decides which verifies.
 
+use std::fmt;
+
 use abide_core::Token;
 use http::HeaderMap;
 use http::header::COOKIE;
+use smallvec::SmallVec;
 
 /// How many cookies of our name are considered; more is not a browser.
 pub(crate) const MOST: usize = 4;
 
-/// The well-formed tokens of a request, in the order in which they came.
-#[derive(Clone, Debug, Default)]
+/// The text of what may be a token: of the right length. It is parsed when somebody asks.
+type Text = [u8; Token::ENCODED_LEN];
+
+/// What may be tokens of a request, in the order in which they came.
+#[derive(Clone, Default)]
 pub(crate) struct Candidates {
-    first: Option<Token>,
     /// Allocated only for the rare request with several.
-    more: Vec<Token>,
+    texts: SmallVec<[Text; 1]>,
     /// Whether a cookie of our name was there, well formed or not.
     presented: bool,
 }
@@ -30,8 +35,9 @@ impl Candidates {
         candidates
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Token> {
-        self.first.iter().chain(&self.more)
+    /// The well-formed tokens.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = Token> {
+        self.texts.iter().filter_map(|text| Token::parse(text).ok())
     }
 
     pub(crate) fn presented(&self) -> bool {
@@ -54,15 +60,17 @@ impl Candidates {
 
     fn add(&mut self, value: &[u8]) {
         self.presented = true;
-        let Ok(token) = Token::parse(value) else { return };
-        if self.iter().any(|known| *known == token) {
-            return;
+        let Ok(text) = Text::try_from(value) else { return };
+        if self.texts.len() < MOST && !self.texts.contains(&text) {
+            self.texts.push(text);
         }
-        if self.first.is_none() {
-            self.first = Some(token);
-        } else if self.more.len() + 1 < MOST {
-            self.more.push(token);
-        }
+    }
+}
+
+/// The texts are secrets.
+impl fmt::Debug for Candidates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} candidates", self.texts.len())
     }
 }
 
@@ -83,7 +91,7 @@ mod tests {
         for header in headers {
             map.append(COOKIE, http::HeaderValue::from_bytes(header).unwrap());
         }
-        Candidates::of(&map, "id").iter().copied().collect()
+        Candidates::of(&map, "id").tokens().collect()
     }
 
     #[test]

@@ -58,7 +58,7 @@ where
                     this.step.set(Step::Finishing { response: Some(response), finish });
                 }
                 StepProj::Finishing { response, finish } => {
-                    let result = ready!(Pin::new(finish).poll(cx));
+                    let result = ready!(this.session.poll_finish(finish, cx));
                     let response = response.take().expect("a future is not polled after it resolved");
                     let response = after_commit(this.session, response, result);
                     return Poll::Ready(Ok(with_cookie(this.session, response)));

@@ -1,5 +1,7 @@
 //! What happens after the handler: one commit of what is pending, and what the session needs for itself.
 
+use std::task::{Context, Poll};
+
 use http::StatusCode;
 
 use super::Session;
@@ -28,7 +30,7 @@ impl Session {
             return None;
         }
         let session = self.clone();
-        Some(Protected::new(&self.shared().tasks, async move { session.finish_up().await }))
+        Some(Protected::new(async move { session.finish_up().await }))
     }
 
     /// What the response has to say about the cookie. From here on the headers are gone.
@@ -39,6 +41,10 @@ impl Session {
         let mut state = self.state();
         state.headers_sent = true;
         std::mem::take(&mut state.cookie)
+    }
+
+    pub(crate) fn poll_finish(&self, finish: &mut Finish, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        finish.poll(cx, &self.shared().tasks)
     }
 
     pub(crate) fn response_parts(&self) -> (&crate::cookie::CookieTemplate, &crate::layer::AnswerWith) {
@@ -57,7 +63,7 @@ impl Session {
             Identity::Empty => state.pending.entries().any(|(_, value)| value.is_some()),
             Identity::Over => !state.pending.is_empty(),
             Identity::Live(live) => {
-                let now = self.shared().now();
+                let now = self.0.began;
                 !state.pending.is_empty()
                     || live.slide_is_due(now)
                     || live.to_confirm().is_some()
@@ -68,7 +74,7 @@ impl Session {
 
     async fn finish_up(&self) -> Result<(), Error> {
         let asked = !self.state().pending.is_empty();
-        let result = self.write(&mut Intent::Save).await;
+        let result = self.write_unprotected(&mut Intent::Save).await;
         let Err(error) = result else { return Ok(()) };
         let key = self.state().live().map(|live| *live.token.key());
         let ErrorKind::Store(kind) = error.kind() else { return Err(error) };

@@ -167,7 +167,7 @@ impl Session {
         let opened = self.open_in_turn().await;
         let live = self.forget();
         if let Err(error) = opened {
-            self.end_later(self.0.candidates.iter().copied().collect());
+            self.end_later(self.0.candidates.tokens().collect());
             return Err(error);
         }
         match live {
@@ -191,7 +191,7 @@ impl Session {
     async fn end_everywhere(&self, token: Token) -> Result<(), abide_core::Error> {
         let session = self.clone();
         let call = async move { session.end(&token).await };
-        let result = Protected::new(&self.shared().tasks, call).await;
+        let result = Protected::new(call).run(&self.shared().tasks).await;
         if result.is_err() {
             self.end_later(vec![token]);
         }

@@ -10,10 +10,12 @@
 //! | `open` | loading, and which of several cookies counts |
 //! | `write` | one operation: from intent to commit, tried again where another request came between |
 //! | `finish` | what happens after the handler |
+//! | `json` | values as JSON |
 //! | `protect` | a commit once begun is finished |
 
 mod find;
 mod finish;
+mod json;
 mod life;
 mod open;
 mod pending;
@@ -79,6 +81,8 @@ struct Inner {
     state: Mutex<State>,
     /// Whether anybody asked: what the response's way looks at before anything else.
     touched: AtomicBool,
+    /// Whether the session is loaded: then nobody has to look whether it is.
+    opened: AtomicBool,
     /// One operation that waits at a time.
     gate: tokio::sync::Mutex<()>,
     /// The session of the layer around this one's.
@@ -105,6 +109,7 @@ impl Session {
             candidates,
             state: Mutex::default(),
             touched: AtomicBool::new(false),
+            opened: AtomicBool::new(false),
             gate: tokio::sync::Mutex::const_new(()),
             outer: OnceLock::new(),
         }))
@@ -136,7 +141,7 @@ impl Session {
         self.open().await?;
         let key = key.name();
         let Some(bytes) = self.state().value(key) else { return Ok(None) };
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| Error::value(key, error))
+        json::decode(key, &bytes).map(Some)
     }
 
     /// Whether there is a value under `key`, of whatever type.
@@ -192,9 +197,9 @@ impl Session {
     /// # Ok(()) }
     /// ```
     pub fn insert<T: Serialize + ?Sized>(&self, key: impl KeyFor<T>, value: &T) -> Result<(), Error> {
-        let bytes = serde_json::to_vec(value).map_err(|error| Error::value(key.name(), error))?;
+        let bytes = json::encode(key.name(), value)?;
         self.touch();
-        self.state().insert(key.name(), bytes.into())
+        self.state().insert(key.name(), bytes)
     }
 
     /// Removes a value. Where there is none, nothing is written and no cookie is sent.

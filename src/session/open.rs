@@ -4,6 +4,8 @@
 //! the best is taken. Nothing else of a candidate is ever used: a token that does not verify is never adopted, and
 //! nothing is committed to its session.
 
+use std::sync::atomic::Ordering;
+
 use abide_core::{LoadOptions, Loaded, Peek, SecretState, Timestamp, Token};
 
 use super::Session;
@@ -58,16 +60,16 @@ impl Session {
     }
 
     fn is_open(&self) -> bool {
-        !matches!(self.state().identity, Identity::Unopened)
+        self.0.opened.load(Ordering::Acquire)
     }
 
     /// Opens without waiting, where the store can tell; then nothing is boxed.
     fn open_by_peeking(&self) -> bool {
         let mut best = None;
-        for token in self.0.candidates.iter() {
+        for token in self.0.candidates.tokens() {
             match self.shared().store.peek(token.key()) {
-                Peek::Found(loaded) => self.consider(&mut best, *token, Some(loaded)),
-                Peek::Absent => self.consider(&mut best, *token, None),
+                Peek::Found(loaded) => self.consider(&mut best, token, Some(loaded)),
+                Peek::Absent => self.consider(&mut best, token, None),
                 _ => return false,
             }
         }
@@ -77,9 +79,9 @@ impl Session {
 
     async fn load_candidates(&self, options: &LoadOptions) -> Result<(), Error> {
         let mut best = None;
-        for token in self.0.candidates.iter() {
+        for token in self.0.candidates.tokens() {
             let loaded = self.shared().store.load(token.key(), options).await?;
-            self.consider(&mut best, *token, loaded);
+            self.consider(&mut best, token, loaded);
         }
         self.opened(best);
         Ok(())
@@ -100,7 +102,7 @@ impl Session {
     pub(super) fn verify(&self, token: Token, loaded: Loaded) -> Option<Live> {
         let shared = self.shared();
         let era = loaded.record.era()?;
-        let secret = era.secrets().check(token.verifier(), shared.now(), shared.config.renew_grace);
+        let secret = era.secrets().check(token.verifier(), self.0.began, shared.config.renew_grace);
         match secret {
             SecretState::Stale => shared.tell(EventKind::StaleToken, Some(*token.key())),
             SecretState::Unknown => shared.tell(EventKind::UnknownToken, Some(*token.key())),
@@ -115,6 +117,7 @@ impl Session {
         if matches!(state.identity, Identity::Unopened | Identity::Empty) {
             state.identity = best.map_or(Identity::Empty, Identity::Live);
         }
+        self.0.opened.store(true, Ordering::Release);
     }
 }
 

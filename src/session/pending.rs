@@ -6,6 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use abide_core::Name;
+use smallvec::SmallVec;
+
 type Bytes = Arc<[u8]>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,7 +16,7 @@ pub(super) struct Revision(u64);
 
 #[derive(Debug)]
 struct Entry {
-    key: Arc<str>,
+    key: Name,
     /// `None` removes.
     value: Option<Bytes>,
     revision: Revision,
@@ -21,7 +24,7 @@ struct Entry {
 
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    entries: Vec<Entry>,
+    entries: SmallVec<[Entry; 1]>,
     cleared: Option<Revision>,
     idle_timeout: Option<(Duration, Revision)>,
     revision: Revision,
@@ -69,7 +72,7 @@ impl Pending {
         self.idle_timeout.map(|(timeout, _)| timeout)
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&Arc<str>, Option<&Bytes>)> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&Name, Option<&Bytes>)> {
         self.entries.iter().map(|entry| (&entry.key, entry.value.as_ref()))
     }
 

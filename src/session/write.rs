@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::{
-    Changes, CommitOptions, CreateOptions, ErrorKind as StoreKind, Keep, LoadOptions, Loaded, NewEra,
+    Changes, CommitOptions, CreateOptions, ErrorKind as StoreKind, Keep, LoadOptions, Loaded, Name, NewEra,
     NewRecord, Record, Secret, SecretState, SessionKey, SessionStore, Stamp, Timestamp, Token, Version,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Session;
+use super::json;
 use super::pending::Revision;
 use super::protect::Protected;
 use super::state::{Identity, Live, State};
@@ -60,7 +61,7 @@ pub(super) trait Update: Send {
 
 /// An [`Update`] of a typed value.
 pub(super) struct Updater<T, F> {
-    key: Box<str>,
+    key: Name,
     f: F,
     result: Option<T>,
 }
@@ -81,12 +82,11 @@ impl<T: Serialize + DeserializeOwned + Send, F: FnMut(Option<T>) -> T + Send> Up
     }
 
     fn apply(&mut self, current: Option<&[u8]>) -> Result<Arc<[u8]>, Error> {
-        let wrong = |error| Error::value(&self.key, error);
-        let current = current.map(serde_json::from_slice).transpose().map_err(wrong)?;
+        let current = current.map(|bytes| json::decode(&self.key, bytes)).transpose()?;
         let next = (self.f)(current);
-        let bytes = serde_json::to_vec(&next).map_err(wrong)?;
+        let bytes = json::encode(&self.key, &next)?;
         self.result = Some(next);
-        Ok(bytes.into())
+        Ok(bytes)
     }
 }
 
@@ -99,7 +99,7 @@ enum Step {
 
 /// The new value of an update, and the stamp of the value that it was made of.
 struct Updated {
-    key: Arc<str>,
+    key: Name,
     seen: Option<Stamp>,
     value: Arc<[u8]>,
 }
@@ -107,17 +107,21 @@ struct Updated {
 impl Session {
     /// Carries out an operation. Where the caller is dropped, what was sent to the store is finished.
     pub(super) async fn write(&self, intent: &mut Intent<'_>) -> Result<(), Error> {
-        self.touch();
-        let _turn = self.0.gate.lock().await;
-        self.write_in_turn(intent).await
+        self.write_with(intent, true).await
     }
 
-    /// As [`write`](Self::write), for a caller that holds the gate.
-    pub(super) async fn write_in_turn(&self, intent: &mut Intent<'_>) -> Result<(), Error> {
+    /// As [`write`](Self::write), for a caller that is protected as a whole.
+    pub(super) async fn write_unprotected(&self, intent: &mut Intent<'_>) -> Result<(), Error> {
+        self.write_with(intent, false).await
+    }
+
+    async fn write_with(&self, intent: &mut Intent<'_>, protect: bool) -> Result<(), Error> {
+        self.touch();
+        let _turn = self.0.gate.lock().await;
         self.open_in_turn().await?;
         for attempt in 0..MOST_STEPS {
             let step = self.next_step(intent)?;
-            match self.take(step).await {
+            match self.take(step, protect).await {
                 Err(error) if error.kind() == StoreKind::Conflict => self.look_again(error).await?,
                 Err(error) if error.kind() == StoreKind::Exists => {}
                 other => return other.map_err(|error| self.failed(error)),
@@ -275,7 +279,7 @@ impl Session {
         Ok(Step::Create { token, record: Record::create(new), taken })
     }
 
-    async fn take(&self, step: Step) -> Result<(), abide_core::Error> {
+    async fn take(&self, step: Step, protect: bool) -> Result<(), abide_core::Error> {
         let shared = self.shared();
         let store = shared.store.clone();
         let (began, max_weight) = (self.0.began, shared.config.max_session_bytes);
@@ -285,7 +289,7 @@ impl Session {
                 let options = CreateOptions::default().began(began).max_weight(max_weight);
                 let signed_in = record.era().is_some_and(|era| era.user().is_some());
                 let call = async move { create(&*store, token, record, &options).await };
-                let loaded = Protected::new(&shared.tasks, call).await?;
+                let loaded = self.call(call, protect).await?;
                 self.created(token, loaded, taken, signed_in);
                 Ok(())
             }
@@ -295,11 +299,20 @@ impl Session {
                     let loaded = commit(&*store, &key, version, &changes, options).await?;
                     Ok::<_, abide_core::Error>((loaded, changes))
                 };
-                let (loaded, changes) = Protected::new(&shared.tasks, call).await?;
+                let (loaded, changes) = self.call(call, protect).await?;
                 self.committed(loaded, &changes, token, taken);
                 Ok(())
             }
         }
+    }
+
+    /// Asks the store: protected, so that a caller who is dropped leaves the question to finish.
+    async fn call<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = Result<T, abide_core::Error>> + Send + 'static,
+        protect: bool,
+    ) -> Result<T, abide_core::Error> {
+        if protect { Protected::new(call).run(&self.shared().tasks).await } else { call.await }
     }
 
     fn created(&self, token: Token, loaded: Loaded, taken: Revision, signed_in: bool) {

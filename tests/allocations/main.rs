@@ -1,5 +1,7 @@
 //! What a handler that never asks pays for the layer: counted, not timed.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use std::sync::Arc;
 
 use abide::core::LoadOptions;

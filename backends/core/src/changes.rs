@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
+use crate::name::Name;
 use crate::record::EraId;
 use crate::stamp::Stamp;
 use crate::time::Timestamp;
@@ -36,7 +39,7 @@ pub enum Keep {
     /// None.
     Nothing,
     /// Those under these keys.
-    Only(Vec<Arc<str>>),
+    Only(Vec<Name>),
 }
 
 impl Keep {
@@ -123,7 +126,7 @@ pub struct Changes {
     pub(crate) era: EraId,
     pub(crate) last_seen: Option<Timestamp>,
     pub(crate) idle_timeout: Option<Duration>,
-    pub(crate) values: Vec<(Arc<str>, ValueChange)>,
+    pub(crate) values: SmallVec<[(Name, ValueChange); 1]>,
     pub(crate) renewal: Option<Renewal>,
     pub(crate) confirmation: Option<(u32, Timestamp)>,
     pub(crate) new_era: Option<Box<NewEra>>,
@@ -138,7 +141,7 @@ impl Changes {
             era,
             last_seen: None,
             idle_timeout: None,
-            values: Vec::new(),
+            values: SmallVec::new(),
             renewal: None,
             confirmation: None,
             new_era: None,
@@ -146,22 +149,22 @@ impl Changes {
     }
 
     /// Sets a value.
-    pub fn set(&mut self, key: impl Into<Arc<str>>, value: impl Into<Arc<[u8]>>) {
+    pub fn set(&mut self, key: impl Into<Name>, value: impl Into<Arc<[u8]>>) {
         self.change(key.into(), ValueChange::Set(value.into()));
     }
 
     /// Removes a value.
-    pub fn remove(&mut self, key: impl Into<Arc<str>>) {
+    pub fn remove(&mut self, key: impl Into<Name>) {
         self.change(key.into(), ValueChange::Remove);
     }
 
     /// Replaces the value that was read; see [`ValueChange::Update`].
-    pub fn update(&mut self, key: impl Into<Arc<str>>, seen: Option<Stamp>, value: Option<Arc<[u8]>>) {
+    pub fn update(&mut self, key: impl Into<Name>, seen: Option<Stamp>, value: Option<Arc<[u8]>>) {
         self.change(key.into(), ValueChange::Update { seen, value });
     }
 
     /// Adds a change of one value, in place of an earlier one of the same value.
-    pub fn change(&mut self, key: Arc<str>, change: ValueChange) {
+    pub fn change(&mut self, key: Name, change: ValueChange) {
         match self.values.iter_mut().find(|(known, _)| *known == key) {
             Some((_, earlier)) => *earlier = change,
             None => self.values.push((key, change)),

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`token`] | the token of the cookie, and the names of a session that derive from it |
 //! | [`time`], [`entropy`] | the clock and the random source, both injected |
+//! | [`name`] | the names of values |
 //! | [`stamp`] | the hybrid logical clock that orders writes |
 //! | [`record`], [`changes`] | the state of a session, what a request did to it, and how the two merge |
 //! | [`codec`] | the bytes of a record at rest and on the wire |
@@ -37,6 +38,7 @@ pub mod changes;
 pub mod codec;
 pub mod entropy;
 pub mod error;
+pub mod name;
 pub mod record;
 pub mod stamp;
 pub mod store;
@@ -49,6 +51,7 @@ pub use async_trait::async_trait;
 pub use changes::{Changes, Keep, NewEra, ValueChange};
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use error::{Error, ErrorKind};
+pub use name::Name;
 pub use record::{CommitRules, EndReason, Ended, Era, EraId, NewRecord, Record, SecretState, Secrets};
 pub use stamp::{Stamp, Stamps};
 pub use store::{

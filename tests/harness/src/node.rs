@@ -100,10 +100,10 @@ fn binary() -> &'static PathBuf {
             .expect("cargo runs");
         assert!(output.status.success(), "the node does not build");
         let messages = String::from_utf8(output.stdout).unwrap();
-        let executables = messages.lines().filter_map(|line| {
+        let mut executables = messages.lines().rev().filter_map(|line| {
             let message: Value = serde_json::from_str(line).ok()?;
             Some(PathBuf::from(message["executable"].as_str()?))
         });
-        executables.last().expect("cargo names the binary")
+        executables.next().expect("cargo names the binary")
     })
 }

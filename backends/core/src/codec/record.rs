@@ -7,6 +7,7 @@ use serde_bytes::Bytes;
 
 use super::fields::{Reader, Writer, corrupt};
 use crate::error::Error;
+use crate::name::Name;
 use crate::record::{
     EndReason, Ended, Era, Life, Operations, Record, SecretEntry, Secrets, ValueEntry, Values,
 };
@@ -139,7 +140,7 @@ fn decode_era(bytes: &[u8]) -> Result<Era, Error> {
     })
 }
 
-fn decode_value(value: &Value<'_>) -> (Arc<str>, ValueEntry) {
+fn decode_value(value: &Value<'_>) -> (Name, ValueEntry) {
     let bytes = value.bytes.map(|bytes| Arc::from(&**bytes));
     let root = value.root.unwrap_or(value.stamp);
     (value.key.into(), ValueEntry::from_parts(value.stamp, root, bytes))

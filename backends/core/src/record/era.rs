@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Operations, Secrets, ValueEntry, Values};
+use crate::name::Name;
 use crate::stamp::Stamp;
 use crate::time::{Timestamp, whole_millis};
 
@@ -164,7 +165,7 @@ impl Era {
     }
 
     /// The keys of the values that are there, in order.
-    pub fn keys(&self) -> impl Iterator<Item = &Arc<str>> {
+    pub fn keys(&self) -> impl Iterator<Item = &Name> {
         self.values.iter().filter(|(_, entry)| entry.bytes().is_some()).map(|(key, _)| key)
     }
 

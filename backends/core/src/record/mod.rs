@@ -34,6 +34,7 @@ pub use secrets::{SecretState, Secrets};
 pub use values::ValueEntry;
 pub(crate) use values::Values;
 
+use crate::name::Name;
 use crate::stamp::Stamp;
 use crate::time::Timestamp;
 use crate::token::Verifier;
@@ -126,7 +127,7 @@ pub struct NewRecord {
     idle_timeout: Duration,
     hard_deadline: Timestamp,
     identity: Option<(Arc<str>, Timestamp)>,
-    values: Vec<(Arc<str>, Arc<[u8]>)>,
+    values: Vec<(Name, Arc<[u8]>)>,
 }
 
 impl NewRecord {
@@ -163,7 +164,7 @@ impl NewRecord {
     }
 
     /// A first value.
-    pub fn value(mut self, key: impl Into<Arc<str>>, value: impl Into<Arc<[u8]>>) -> Self {
+    pub fn value(mut self, key: impl Into<Name>, value: impl Into<Arc<[u8]>>) -> Self {
         self.values.push((key.into(), value.into()));
         self
     }

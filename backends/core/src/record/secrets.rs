@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 use crate::time::Timestamp;
 use crate::token::Verifier;
@@ -71,18 +72,21 @@ impl SecretState {
 }
 
 /// The secrets of an era.
+///
+/// The newest lies in the record itself: most sessions have one, and every request checks it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secrets(Vec<SecretEntry>);
+pub struct Secrets(SmallVec<[SecretEntry; 1]>);
 
 impl Secrets {
     pub(crate) fn first(verifier: Verifier, at: Timestamp) -> Self {
-        Self(vec![SecretEntry { generation: 0, verifier, minted: at, confirmed: Some(at) }])
+        let first = SecretEntry { generation: 0, verifier, minted: at, confirmed: Some(at) };
+        Self(smallvec![first])
     }
 
     /// From entries that a peer or a disk gave, `None` where they break the invariant.
     pub(crate) fn from_newest_first(entries: Vec<SecretEntry>) -> Option<Self> {
         let ordered = entries.windows(2).all(|pair| pair[0].generation > pair[1].generation);
-        (ordered && !entries.is_empty() && entries.len() <= KEPT).then_some(Self(entries))
+        (ordered && !entries.is_empty() && entries.len() <= KEPT).then(|| Self(entries.into()))
     }
 
     pub(crate) fn as_slice(&self) -> &[SecretEntry] {

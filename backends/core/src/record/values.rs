@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::name::Name;
 use crate::stamp::Stamp;
 use crate::time::Timestamp;
 
@@ -70,11 +71,11 @@ impl fmt::Debug for ValueEntry {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Values(Vec<(Arc<str>, ValueEntry)>);
+pub(crate) struct Values(Vec<(Name, ValueEntry)>);
 
 impl Values {
     /// From entries that a peer or a disk gave: `None` where they are not sorted or a key stands twice.
-    pub(crate) fn from_sorted(entries: Vec<(Arc<str>, ValueEntry)>) -> Option<Self> {
+    pub(crate) fn from_sorted(entries: Vec<(Name, ValueEntry)>) -> Option<Self> {
         let sorted = entries.windows(2).all(|pair| pair[0].0 < pair[1].0);
         sorted.then_some(Self(entries))
     }
@@ -83,12 +84,12 @@ impl Values {
         self.find(key).ok().map(|at| &self.0[at].1)
     }
 
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&Arc<str>, &ValueEntry)> {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&Name, &ValueEntry)> {
         self.0.iter().map(|(key, entry)| (key, entry))
     }
 
     /// Replaces or adds an entry, whatever was there.
-    pub(crate) fn put(&mut self, key: Arc<str>, entry: ValueEntry) {
+    pub(crate) fn put(&mut self, key: Name, entry: ValueEntry) {
         match self.find(&key) {
             Ok(at) => self.0[at].1 = entry,
             Err(at) => {
@@ -100,7 +101,7 @@ impl Values {
     }
 
     /// Keeps the later of what is there and `entry`.
-    pub(crate) fn join_one(&mut self, key: &Arc<str>, entry: &ValueEntry) {
+    pub(crate) fn join_one(&mut self, key: &Name, entry: &ValueEntry) {
         match self.find(key) {
             Ok(at) if self.0[at].1 >= *entry => {}
             Ok(at) => self.0[at].1 = entry.clone(),
