@@ -1,0 +1,35 @@
+//! What goes wrong in the middle of a run. Another fault is a variant here and its arm.
+
+use std::io;
+
+use clap::ValueEnum;
+
+use crate::rig::Rig;
+use crate::stage::Stage;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fault {
+    /// Nothing goes wrong
+    Nothing,
+    /// SIGKILL to one server
+    KillServer,
+    /// One server more behind the balancer
+    AddServer,
+    /// SIGKILL to the Redis that the lab started
+    KillRedis,
+}
+
+impl Fault {
+    /// Does it, and says what was done.
+    pub(crate) async fn strike(self, rig: &mut Rig, stage: &Stage) -> io::Result<String> {
+        Ok(match self {
+            Self::Nothing => "nothing goes wrong".into(),
+            Self::KillServer => format!("server {} killed", rig.kill_server(stage).await?),
+            Self::AddServer => format!("server {} added", rig.add_server().await?),
+            Self::KillRedis => {
+                rig.kill_redis().await?;
+                "Redis killed".into()
+            }
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! What is compared. **Another scenario is one entry in [`all`]**, and nothing else.
+//!
+//! `store` is the `ABIDE_STORE` of every server, after these are filled in:
+//!
+//! | in the template | becomes |
+//! |---|---|
+//! | `{link}` | an address that this server alone may listen on, for its cluster links |
+//! | `{links}` | those of all servers that the run begins with, joined by commas |
+//! | `{redis}` | the address of a Redis that the lab starts for the scenario and stops after it |
+//!
+//! A cluster is therefore
+//!
+//! ```text
+//! Scenario {
+//!     name: "cluster, server killed",
+//!     store: "cluster://{link}?join={links}".into(),
+//!     balancing: Balancing::RoundRobin,
+//!     fault: Fault::KillServer,
+//!     claims: claims::PROMISE.to_vec(),
+//! }
+//! ```
+
+use crate::balancer::Balancing;
+use crate::claims::{self, Claim};
+use crate::faults::Fault;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) store: String,
+    pub(crate) balancing: Balancing,
+    pub(crate) fault: Fault,
+    pub(crate) claims: Vec<Claim>,
+}
+
+pub(crate) fn all() -> Vec<Scenario> {
+    vec![
+        Scenario {
+            name: "memory, round robin",
+            store: "memory:".into(),
+            balancing: Balancing::RoundRobin,
+            fault: Fault::KillServer,
+            claims: vec![claims::MOST_VIEWS_LOST, claims::NO_STRANGER, claims::NO_FAILURE],
+        },
+        Scenario {
+            name: "memory, pinned",
+            store: "memory:".into(),
+            balancing: Balancing::Pinned,
+            fault: Fault::KillServer,
+            claims: [&claims::PROMISE[..], &[claims::A_KILL_COSTS_SESSIONS]].concat(),
+        },
+    ]
+}
+
+impl Scenario {
+    /// Whether a session lives in the process that served its login, and dies with it. Elsewhere a killed server excuses
+    /// no loss.
+    pub(crate) fn is_in_process(&self) -> bool {
+        self.store.starts_with("memory:")
+    }
+
+    pub(crate) fn needs_redis(&self) -> bool {
+        self.store.contains("{redis}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_scenario_has_a_name_of_its_own_and_claims() {
+        let names: HashSet<_> = all().iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names.len(), all().len());
+        assert!(all().iter().all(|scenario| !scenario.claims.is_empty()));
+    }
+}
