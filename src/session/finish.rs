@@ -23,8 +23,12 @@ impl Session {
         if !self.is_touched() && !self.is_visit() {
             return None;
         }
-        if status.is_server_error() && !self.shared().config.keep_on_server_error {
-            self.state().pending = Pending::default();
+        {
+            let mut state = self.state();
+            if status.is_server_error() && !self.shared().config.keep_on_server_error {
+                state.pending = Pending::default();
+            }
+            state.answered = state.pending.revision();
         }
         if !self.has_work() {
             return None;
@@ -33,13 +37,14 @@ impl Session {
         Some(Protected::new(async move { session.finish_up().await }))
     }
 
-    /// What the response has to say about the cookie. From here on the headers are gone.
+    /// What the response has to say about the cookie. From here on the headers are gone, also for a body that asks for
+    /// the session only now.
     pub(crate) fn close_headers(&self) -> CookieChange {
-        if !self.is_touched() {
-            return CookieChange::None;
-        }
         let mut state = self.state();
         state.headers_sent = true;
+        // It was committed, or refused by the answer, or came to nothing, as the removal of what is not there does.
+        let answered = state.answered;
+        state.pending.settle(answered);
         std::mem::take(&mut state.cookie)
     }
 

@@ -190,12 +190,15 @@ impl Session {
 
     async fn end_everywhere(&self, token: Token) -> Result<(), abide_core::Error> {
         let session = self.clone();
-        let call = async move { session.end(&token).await };
-        let result = Protected::new(call).run(&self.shared().tasks).await;
-        if result.is_err() {
-            self.end_later(vec![token]);
-        }
-        result
+        // Also where the client hangs up meanwhile, as it may well do during an outage.
+        let call = async move {
+            let result = session.end(&token).await;
+            if result.is_err() {
+                session.end_later(vec![token]);
+            }
+            result
+        };
+        Protected::new(call).run(&self.shared().tasks).await
     }
 
     async fn end(&self, token: &Token) -> Result<(), abide_core::Error> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use abide_core::{Era, Loaded, SecretState, Timestamp, Token};
 
-use super::pending::Pending;
+use super::pending::{Pending, Revision};
 use crate::config::Config;
 use crate::cookie::CookieChange;
 use crate::error::Error;
@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) pending: Pending,
     pub(super) cookie: CookieChange,
     pub(super) headers_sent: bool,
+    /// What was pending when the handler answered: up to here the response speaks for it.
+    pub(super) answered: Revision,
     /// The request's cookie counts for nothing any more, whatever the store still says.
     pub(super) logged_out: bool,
 }
