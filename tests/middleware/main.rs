@@ -1,1 +1,32 @@
-//! x
+//! The layer from outside: real stores, real servers, a clock that is moved by hand and a network that fails on
+//! demand.
+//!
+//! | file | role |
+//! |---|---|
+//! | `stage` | sessions, clients, and what is behind them |
+//! | `service` | the layer as a Tower service |
+//! | `servers` | axum and plain hyper over real connections |
+//! | `nesting` | layers within layers |
+//! | `cookies` | which cookie counts, and what else stands in the headers |
+//! | `writing` | when the store is written |
+//! | `after_headers` | a session in a streamed body |
+//! | `hang_up` | requests that are dropped, handlers that panic |
+//! | `answers` | the table of answers |
+//! | `outages` | a store out of reach, answers that get lost |
+//! | `deadlines` | the idle and the absolute deadline |
+//! | `renewal` | periodic renewal |
+//! | `races` | requests of one session at the same time |
+
+mod after_headers;
+mod answers;
+mod cookies;
+mod deadlines;
+mod hang_up;
+mod nesting;
+mod outages;
+mod races;
+mod renewal;
+mod servers;
+mod service;
+mod stage;
+mod writing;

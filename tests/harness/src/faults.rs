@@ -49,14 +49,14 @@ struct Inner {
 pub struct Faults<S> {
     store: S,
     inner: Mutex<Inner>,
-    /// Commits wait for a permit each while the gate is shut.
-    gate: Mutex<Option<Arc<Semaphore>>>,
+    /// Calls of these methods wait for a permit each.
+    gates: Mutex<HashMap<Method, Arc<Semaphore>>>,
 }
 
 impl<S: SessionStore> Faults<S> {
     /// A network without faults.
     pub fn new(store: S) -> Self {
-        Self { store, inner: Mutex::default(), gate: Mutex::default() }
+        Self { store, inner: Mutex::default(), gates: Mutex::default() }
     }
 
     /// How often a method was called.
@@ -86,8 +86,13 @@ impl<S: SessionStore> Faults<S> {
 
     /// Commits wait from now on, each for one permit of the answer.
     pub fn shut(&self) -> Arc<Semaphore> {
+        self.hold(Method::Commit)
+    }
+
+    /// Calls of one method wait from now on, each for one permit of the answer: commits, or ends.
+    pub fn hold(&self, method: Method) -> Arc<Semaphore> {
         let gate = Arc::new(Semaphore::new(0));
-        *self.gate.lock().unwrap() = Some(gate.clone());
+        self.gates.lock().unwrap().insert(method, gate.clone());
         gate
     }
 
@@ -109,8 +114,8 @@ impl<S: SessionStore> Faults<S> {
         }
     }
 
-    async fn pass_gate(&self) {
-        let gate = self.gate.lock().unwrap().clone();
+    async fn pass_gate(&self, method: Method) {
+        let gate = self.gates.lock().unwrap().get(&method).cloned();
         if let Some(gate) = gate {
             gate.acquire().await.unwrap().forget();
         }
@@ -152,7 +157,7 @@ impl<S: SessionStore> SessionStore for Faults<S> {
         options: &CommitOptions,
     ) -> Result<Loaded, Error> {
         let lost = self.enter(Method::Commit)?;
-        self.pass_gate().await;
+        self.pass_gate(Method::Commit).await;
         leave(lost, self.store.commit(key, version, changes, options).await)
     }
 
@@ -163,6 +168,7 @@ impl<S: SessionStore> SessionStore for Faults<S> {
         options: &EndOptions,
     ) -> Result<EndOutcome, Error> {
         let lost = self.enter(Method::End)?;
+        self.pass_gate(Method::End).await;
         leave(lost, self.store.end(key, reason, options).await)
     }
 
