@@ -90,11 +90,38 @@ impl<T: Serialize + DeserializeOwned + Send, F: FnMut(Option<T>) -> T + Send> Up
     }
 }
 
-/// What an operation came to, made of one look at the session.
+/// What an operation came to, made of one look at the session. Boxed, for a step is handed from future to future.
 enum Step {
     Nothing,
-    Create { token: Token, record: Record, taken: Revision },
-    Commit { key: SessionKey, version: Version, changes: Changes, token: Option<Token>, taken: Revision },
+    Create(Box<Creation>),
+    Commit(Box<Commitment>),
+}
+
+struct Creation {
+    token: Token,
+    record: Record,
+    options: CreateOptions,
+    /// Up to which revision of what is pending the record holds.
+    taken: Revision,
+}
+
+struct Commitment {
+    key: SessionKey,
+    version: Version,
+    changes: Changes,
+    options: CommitOptions,
+    /// The token that the changes make good.
+    token: Option<Token>,
+    is_login: bool,
+    /// Up to which revision of what is pending the changes hold.
+    taken: Revision,
+}
+
+impl Commitment {
+    /// What a token of these changes means.
+    fn token_event(&self) -> EventKind {
+        if self.is_login { EventKind::LoggedIn } else { EventKind::Renewed }
+    }
 }
 
 /// The new value of an update, and the stamp of the value that it was made of.
@@ -194,7 +221,10 @@ impl Session {
         // A commit moves the idle deadline at no further cost.
         changes.seen_at(now);
         let (key, version) = (*live.token.key(), live.loaded.version);
-        Ok(Step::Commit { key, version, changes, token, taken })
+        let is_login = opens.is_some_and(|identity| matches!(identity.user, NewUser::LoggedIn(_)));
+        let options =
+            CommitOptions::default().began(self.0.began).max_weight(self.shared().config.max_session_bytes);
+        Ok(Step::Commit(Box::new(Commitment { key, version, changes, options, token, is_login, taken })))
     }
 
     /// What a session needs beside its values: its idle deadline moved, a new secret confirmed, an old one renewed.
@@ -276,34 +306,27 @@ impl Session {
         if let Some(updated) = updated {
             new = new.value(updated.key, updated.value);
         }
-        Ok(Step::Create { token, record: Record::create(new), taken })
+        let options =
+            CreateOptions::default().began(self.0.began).max_weight(shared.config.max_session_bytes);
+        Ok(Step::Create(Box::new(Creation { token, record: Record::create(new), options, taken })))
     }
 
     async fn take(&self, step: Step, protect: bool) -> Result<(), abide_core::Error> {
-        let shared = self.shared();
-        let store = shared.store.clone();
-        let (began, max_weight) = (self.0.began, shared.config.max_session_bytes);
+        let store = self.shared().store.clone();
         match step {
-            Step::Nothing => Ok(()),
-            Step::Create { token, record, taken } => {
-                let options = CreateOptions::default().began(began).max_weight(max_weight);
-                let signed_in = record.era().is_some_and(|era| era.user().is_some());
-                let call = async move { create(&*store, token, record, &options).await };
-                let loaded = self.call(call, protect).await?;
-                self.created(token, loaded, taken, signed_in);
-                Ok(())
+            Step::Nothing => {}
+            Step::Create(step) => {
+                let call = async move { create(&*store, &step).await.map(|loaded| (loaded, step)) };
+                let (loaded, step) = self.call(call, protect).await?;
+                self.created(&step, loaded);
             }
-            Step::Commit { key, version, changes, token, taken } => {
-                let options = CommitOptions::default().began(began).max_weight(max_weight);
-                let call = async move {
-                    let loaded = commit(&*store, &key, version, &changes, options).await?;
-                    Ok::<_, abide_core::Error>((loaded, changes))
-                };
-                let (loaded, changes) = self.call(call, protect).await?;
-                self.committed(loaded, &changes, token, taken);
-                Ok(())
+            Step::Commit(step) => {
+                let call = async move { commit(&*store, &step).await.map(|loaded| (loaded, step)) };
+                let (loaded, step) = self.call(call, protect).await?;
+                self.committed(&step, loaded);
             }
         }
+        Ok(())
     }
 
     /// Asks the store: protected, so that a caller who is dropped leaves the question to finish.
@@ -315,13 +338,14 @@ impl Session {
         if protect { Protected::new(call).run(&self.shared().tasks).await } else { call.await }
     }
 
-    fn created(&self, token: Token, loaded: Loaded, taken: Revision, signed_in: bool) {
-        let key = *token.key();
+    fn created(&self, step: &Creation, loaded: Loaded) {
+        let key = *step.token.key();
+        let live = Live { token: step.token, loaded, secret: SecretState::Current };
+        let signed_in = live.era().user().is_some();
         {
             let mut state = self.state();
-            state.pending.settle(taken);
-            let live = Live { token, loaded, secret: SecretState::Current };
-            state.cookie = CookieChange::Set { token, life: self.life_of(&live) };
+            state.pending.settle(step.taken);
+            state.cookie = CookieChange::Set { token: step.token, life: self.life_of(&live) };
             state.identity = Identity::Live(live);
         }
         self.shared().tell(EventKind::Created, Some(key));
@@ -330,39 +354,35 @@ impl Session {
         }
     }
 
-    fn committed(&self, loaded: Loaded, changes: &Changes, token: Option<Token>, taken: Revision) {
-        let mut event = None;
-        {
+    fn committed(&self, step: &Commitment, loaded: Loaded) {
+        let minted = {
             let mut state = self.state();
-            state.pending.settle(taken);
-            let opened = changes.new_era().is_some();
+            state.pending.settle(step.taken);
             let Some(live) = state.live_mut() else { return };
             live.loaded = loaded;
-            if opened || matches!(live.secret, SecretState::Pending(_)) {
+            if step.changes.new_era().is_some() || matches!(live.secret, SecretState::Pending(_)) {
                 live.secret = SecretState::Current;
             }
-            // Of two renewals at once one minted; the other's token is good for nothing and is not sent.
-            let minted = token.filter(|token| {
-                let shared = self.shared();
-                let secrets = live.era().secrets();
-                secrets.check(token.verifier(), shared.now(), shared.config.renew_grace).is_good()
-            });
+            let minted = step.token.filter(|token| self.is_good(live, token));
             if let Some(token) = minted {
-                if opened {
+                if step.changes.new_era().is_some() {
                     live.token = token;
                 }
                 let life = self.life_of(live);
-                let key = *token.key();
-                let login = changes
-                    .new_era()
-                    .is_some_and(|era| era.authenticated_at == Some(changes.operation().at()));
                 state.cookie = CookieChange::Set { token, life };
-                event = Some((if login { EventKind::LoggedIn } else { EventKind::Renewed }, key));
             }
+            minted
+        };
+        if minted.is_some() {
+            self.shared().tell(step.token_event(), Some(step.key));
         }
-        if let Some((kind, key)) = event {
-            self.shared().tell(kind, Some(key));
-        }
+    }
+
+    /// Whether a token that a commit was to make good is. Of two renewals at once one minted; the other's token is
+    /// good for nothing, and is not sent.
+    fn is_good(&self, live: &Live, token: &Token) -> bool {
+        let secrets = live.era().secrets();
+        secrets.check(token.verifier(), self.shared().now(), self.shared().config.renew_grace).is_good()
     }
 
     fn life_of(&self, live: &Live) -> Duration {
@@ -422,15 +442,10 @@ fn add_pending(changes: &mut Changes, state: &State, live: &Live) {
     }
 }
 
-async fn create(
-    store: &dyn SessionStore,
-    token: Token,
-    record: Record,
-    options: &CreateOptions,
-) -> Result<Loaded, abide_core::Error> {
+async fn create(store: &dyn SessionStore, step: &Creation) -> Result<Loaded, abide_core::Error> {
     let mut retries = 0;
     loop {
-        match store.create(token.key(), record.clone(), options).await {
+        match store.create(step.token.key(), step.record.clone(), &step.options).await {
             Err(error) if error.kind() == StoreKind::Ambiguous && retries < MOST_RETRIES => retries += 1,
             other => return other,
         }
@@ -438,16 +453,11 @@ async fn create(
     }
 }
 
-async fn commit(
-    store: &dyn SessionStore,
-    key: &SessionKey,
-    version: Version,
-    changes: &Changes,
-    mut options: CommitOptions,
-) -> Result<Loaded, abide_core::Error> {
+async fn commit(store: &dyn SessionStore, step: &Commitment) -> Result<Loaded, abide_core::Error> {
+    let mut options = step.options;
     let mut retries = 0;
     loop {
-        match store.commit(key, version, changes, &options).await {
+        match store.commit(&step.key, step.version, &step.changes, &options).await {
             Err(error) if error.kind() == StoreKind::Ambiguous && retries < MOST_RETRIES => retries += 1,
             other => return other,
         }
