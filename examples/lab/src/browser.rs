@@ -28,6 +28,7 @@ pub(crate) struct Reply {
     /// Nothing where no answer came.
     pub(crate) status: Option<StatusCode>,
     pub(crate) server: Option<String>,
+    pub(crate) sent: Instant,
     pub(crate) took: Duration,
     body: Bytes,
 }
@@ -45,16 +46,13 @@ impl Browser {
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Reply {
         let mut request = wire::request(method, &format!("http://{}{path}", self.door), body);
         self.attach(&mut request);
-        let began = Instant::now();
-        let answer = wire::exchange(&self.client, request).await;
-        let took = began.elapsed();
-        match answer {
-            Ok(answer) => {
-                self.keep(answer.headers());
-                Reply::new(answer, took)
-            }
-            Err(_) => Reply { status: None, server: None, took, body: Bytes::new() },
+        let sent = Instant::now();
+        let answer = wire::exchange(&self.client, request).await.ok();
+        let took = sent.elapsed();
+        if let Some(answer) = &answer {
+            self.keep(answer.headers());
         }
+        Reply::new(answer, sent, took)
     }
 
     /// Whether it holds a cookie that is not the balancer's.
@@ -90,9 +88,15 @@ impl Browser {
 }
 
 impl Reply {
-    fn new(answer: Response<Bytes>, took: Duration) -> Self {
-        let server = answer.headers().get(SERVER).and_then(|name| name.to_str().ok()).map(str::to_owned);
-        Self { status: Some(answer.status()), server, took, body: answer.into_body() }
+    fn new(answer: Option<Response<Bytes>>, sent: Instant, took: Duration) -> Self {
+        let server = answer.as_ref().and_then(|answer| answer.headers().get(SERVER)?.to_str().ok());
+        Self {
+            status: answer.as_ref().map(Response::status),
+            server: server.map(str::to_owned),
+            sent,
+            took,
+            body: answer.map(Response::into_body).unwrap_or_default(),
+        }
     }
 
     pub(crate) fn is_success(&self) -> bool {

@@ -61,7 +61,9 @@ impl Server {
     pub(crate) async fn kill(&mut self, stage: &Stage) -> io::Result<()> {
         self.at_the_kill = Some(Memory { killed: true, ..self.memory().await });
         stage.will_kill(&self.name);
-        self.child.kill().await
+        self.child.kill().await?;
+        stage.has_gone();
+        Ok(())
     }
 
     pub(crate) async fn memory(&self) -> Memory {

@@ -1,19 +1,24 @@
 //! How far a run is, and which server was killed: what journeys and fault share.
 
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+
+/// For this long after the kill the balancer may still take a connection for a living one.
+const AFTERMATH: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(crate) struct Stage {
     rounds: watch::Sender<usize>,
     killed: OnceLock<String>,
+    gone: OnceLock<Instant>,
     in_process: bool,
 }
 
 impl Stage {
     pub(crate) fn new(in_process: bool) -> Self {
-        Self { rounds: watch::Sender::new(0), killed: OnceLock::new(), in_process }
+        Self { rounds: watch::Sender::new(0), killed: OnceLock::new(), gone: OnceLock::new(), in_process }
     }
 
     pub(crate) fn round_played(&self) {
@@ -31,7 +36,17 @@ impl Stage {
         self.killed.get_or_init(|| server.to_owned());
     }
 
-    pub(crate) fn was_killed(&self, server: &str) -> bool {
+    /// To be called once the process has ended.
+    pub(crate) fn has_gone(&self) {
+        self.gone.get_or_init(Instant::now);
+    }
+
+    /// Whether a request that this server left unanswered was in flight when it was killed.
+    pub(crate) fn cut_off(&self, server: &str, sent: Instant) -> bool {
+        self.was_killed(server) && self.gone.get().is_none_or(|gone| sent < *gone + AFTERMATH)
+    }
+
+    fn was_killed(&self, server: &str) -> bool {
         self.killed.get().is_some_and(|killed| killed == server)
     }
 
@@ -53,5 +68,15 @@ mod tests {
         shared.will_kill("b");
         assert!(in_process.excuses("b") && !in_process.excuses("a"));
         assert!(shared.was_killed("b") && !shared.excuses("b"));
+    }
+    #[test]
+    fn only_a_request_that_was_in_flight_is_cut_off() {
+        let stage = Stage::new(true);
+        let now = Instant::now();
+        assert!(!stage.cut_off("b", now));
+        stage.will_kill("b");
+        assert!(stage.cut_off("b", now) && !stage.cut_off("a", now));
+        stage.has_gone();
+        assert!(stage.cut_off("b", now) && !stage.cut_off("b", now + Duration::from_secs(1)));
     }
 }

@@ -32,6 +32,9 @@ pub(crate) struct Tally {
     /// Those that did not show it, though the session was still found after.
     pub(crate) reads_stale: u64,
     pub(crate) logouts: u64,
+    /// Those that surely met a slow request between its read and its write.
+    pub(crate) logouts_raced: u64,
+    /// Those after which the session was still known, or that were raced and after which a cookie was back.
     pub(crate) logouts_undone: u64,
     pub(crate) requests: u64,
     /// No answer, or one that no journey expects.
@@ -73,6 +76,7 @@ impl Tally {
         self.reads += other.reads;
         self.reads_stale += other.reads_stale;
         self.logouts += other.logouts;
+        self.logouts_raced += other.logouts_raced;
         self.logouts_undone += other.logouts_undone;
         self.requests += other.requests;
         self.failures += other.failures;

@@ -15,6 +15,7 @@ mod ledger;
 mod look;
 mod pages;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,8 +73,12 @@ impl Journey {
         self.tally
     }
 
-    async fn pause(&mut self, millis: std::ops::Range<u64>) {
-        sleep(Duration::from_millis(self.dice.u64(millis))).await;
+    async fn pause(&mut self, millis: Range<u64>) {
+        sleep(self.between(millis)).await;
+    }
+
+    fn between(&mut self, millis: Range<u64>) -> Duration {
+        Duration::from_millis(self.dice.u64(millis))
     }
 
     /// Whether the session of now died with its server.
@@ -111,7 +116,7 @@ impl Journey {
             return;
         }
         match &reply.server {
-            Some(server) if self.stage.was_killed(server) => self.tally.cut_off += 1,
+            Some(server) if self.stage.cut_off(server, reply.sent) => self.tally.cut_off += 1,
             _ => self.tally.failures += 1,
         }
     }
