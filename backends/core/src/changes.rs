@@ -1,5 +1,6 @@
 //! What a request did to a session.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ use crate::time::Timestamp;
 use crate::token::Verifier;
 
 /// What happens to one value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows how large the value is, and never what it is.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueChange {
     /// Set, whatever was there.
@@ -27,6 +30,19 @@ pub enum ValueChange {
         /// The new value; `None` removes it.
         value: Option<Arc<[u8]>>,
     },
+}
+
+impl fmt::Debug for ValueChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set(bytes) => write!(f, "Set({} bytes)", bytes.len()),
+            Self::Remove => f.write_str("Remove"),
+            Self::Update { seen, value } => {
+                let bytes = value.as_ref().map(|bytes| bytes.len());
+                write!(f, "Update({bytes:?} bytes, seen {seen:?})")
+            }
+        }
+    }
 }
 
 /// Which values a new era carries over.
@@ -55,7 +71,9 @@ impl Keep {
 }
 
 /// The identity under which the session goes on: after a login, a renewal, or a user's departure.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` does not show the nonce, which is a secret of the server.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewEra {
     /// 16 random bytes: they tell this era from another one of the same number, and seed its CSRF token.
@@ -70,6 +88,17 @@ pub struct NewEra {
     pub hard_deadline: Timestamp,
     /// Which values are carried over.
     pub keep: Keep,
+}
+
+impl fmt::Debug for NewEra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewEra")
+            .field("user", &self.user)
+            .field("authenticated_at", &self.authenticated_at)
+            .field("hard_deadline", &self.hard_deadline)
+            .field("keep", &self.keep)
+            .finish_non_exhaustive()
+    }
 }
 
 impl NewEra {

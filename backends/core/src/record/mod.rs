@@ -22,6 +22,7 @@ mod operations;
 mod secrets;
 mod values;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,8 +117,9 @@ pub struct Record {
 
 /// What a new record starts with.
 ///
-/// Without other deadlines it may go unused for 30 minutes and lives for 24 hours.
-#[derive(Clone, Debug)]
+/// Without other deadlines it may go unused for 30 minutes and lives for 24 hours. `Debug` shows neither values nor
+/// the nonce.
+#[derive(Clone)]
 #[must_use]
 pub struct NewRecord {
     created: Stamp,
@@ -128,6 +130,18 @@ pub struct NewRecord {
     hard_deadline: Timestamp,
     identity: Option<(Arc<str>, Timestamp)>,
     values: Vec<(Name, Arc<[u8]>)>,
+}
+
+impl fmt::Debug for NewRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewRecord")
+            .field("created", &self.created)
+            .field("now", &self.now)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("hard_deadline", &self.hard_deadline)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
+    }
 }
 
 impl NewRecord {
