@@ -15,13 +15,17 @@
 //! | `outages` | a store out of reach, answers that get lost |
 //! | `deadlines` | the idle and the absolute deadline |
 //! | `renewal` | periodic renewal |
-//! | `races` | requests of one session at the same time |
+//! | `races` | writes of one session at the same time |
+//! | `identity_races` | logins, logouts and other ends while requests are under way |
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod after_headers;
 mod answers;
 mod cookies;
 mod deadlines;
 mod hang_up;
+mod identity_races;
 mod nesting;
 mod outages;
 mod races;
