@@ -1,0 +1,38 @@
+# Two commands matter: `cargo run -p lab` compares the strategies, `make test` runs every test.
+
+CARGO ?= cargo
+
+.PHONY: test bench lint docs features deny
+
+## Every test of every member, with all features. Installs what the tests need and is missing.
+test:
+	tests/prerequisites
+	$(CARGO) test --workspace --all-features --locked
+
+## abide beside the bare router and its peers, in one run.
+bench:
+	cd benches && $(CARGO) run --release --locked
+
+## Formatting and lints; warnings are errors.
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
+	cd benches && $(CARGO) fmt --check
+	cd benches && $(CARGO) clippy --all-targets --locked -- -D warnings
+
+## The documentation; a broken link is an error.
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --all-features --no-deps --locked
+
+## The library with no feature, with each alone, and with all.
+features:
+	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features
+	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features memory
+	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features axum
+	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --all-features
+
+## Licences, bans and sources of the dependencies.
+deny:
+	command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --version 0.20.2 --locked
+	$(CARGO) deny --locked check licenses bans sources
+	$(CARGO) deny --locked --manifest-path benches/Cargo.toml check licenses bans sources
