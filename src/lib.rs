@@ -65,3 +65,8 @@ pub use layer::SessionLayer;
 pub use registry::Registry;
 pub use session::{Deadlines, Keep, LogIn, Session, UserSession};
 pub use sessions::{Sessions, SessionsBuilder};
+
+/// The README's examples, compiled with the documentation's.
+#[cfg(all(doctest, feature = "axum", feature = "memory"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
