@@ -5,7 +5,6 @@ use std::task::{Context, Poll};
 use http::StatusCode;
 
 use super::Session;
-use super::pending::Pending;
 use super::protect::Protected;
 use super::state::Identity;
 use super::write::Intent;
@@ -26,7 +25,7 @@ impl Session {
         {
             let mut state = self.state();
             if status.is_server_error() && !self.shared().config.keep_on_server_error {
-                state.pending = Pending::default();
+                state.pending.discard();
             }
             state.answered = state.pending.revision();
         }

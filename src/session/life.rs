@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use abide_core::{EndOptions, EndReason, EndUserOptions, Handle, Keep, LoadOptions, Page, SessionKey, Token};
 
 use super::Session;
-use super::pending::Pending;
 use super::protect::Protected;
 use super::state::Identity;
 use super::write::{Intent, NewIdentity, NewUser};
@@ -183,7 +182,7 @@ impl Session {
         let sent = token.is_some() || self.0.candidates.presented();
         state.identity = Identity::Empty;
         state.logged_out = true;
-        state.pending = Pending::default();
+        state.pending.discard();
         state.cookie = if sent { CookieChange::Remove } else { CookieChange::None };
         token
     }

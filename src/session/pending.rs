@@ -83,6 +83,11 @@ impl Pending {
         self.idle_timeout = self.idle_timeout.filter(|(_, since)| *since > revision);
     }
 
+    /// Lets go of everything. The revisions go on: a commit that is under way must not settle what comes after.
+    pub(super) fn discard(&mut self) {
+        *self = Self { revision: self.revision, ..Self::default() };
+    }
+
     fn put(&mut self, key: &str, value: Option<Bytes>) {
         let revision = self.advance();
         match self.entries.iter_mut().find(|entry| &*entry.key == key) {
@@ -97,5 +102,22 @@ impl Pending {
     fn advance(&mut self) -> Revision {
         self.revision.0 += 1;
         self.revision
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_under_way_does_not_settle_what_was_changed_after_a_discard() {
+        let mut pending = Pending::default();
+        pending.insert("a", b"1".as_slice().into());
+        pending.insert("b", b"2".as_slice().into());
+        let taken = pending.revision();
+        pending.discard();
+        pending.insert("c", b"3".as_slice().into());
+        pending.settle(taken);
+        assert!(pending.value("c").is_some());
     }
 }

@@ -126,7 +126,7 @@ impl State {
     /// The session ended elsewhere: nothing of it is read, written or sent any more.
     pub(super) fn is_over(&mut self) {
         self.identity = Identity::Over;
-        self.pending = Pending::default();
+        self.pending.discard();
         self.cookie = CookieChange::None;
     }
 }

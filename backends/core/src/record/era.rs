@@ -65,7 +65,9 @@ impl Idle {
 }
 
 /// Fields that this version does not know, in the order of their tags. Nearly every record has none.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// `Debug` shows their tags alone: what they hold may be a secret of a newer version.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Unknown(pub(crate) Box<[(u16, Box<[u8]>)]>);
 
 impl Unknown {
@@ -82,6 +84,12 @@ impl Unknown {
 
     pub(crate) fn weight(&self) -> usize {
         self.iter().map(|(_, bytes)| bytes.len() + 4).sum()
+    }
+}
+
+impl fmt::Debug for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(|(tag, _)| tag)).finish()
     }
 }
 
