@@ -64,7 +64,7 @@ impl Session {
         let state = self.state();
         match &state.identity {
             Identity::Unopened => !state.pending.is_empty() || self.is_visit(),
-            Identity::Empty => state.pending.entries().any(|(_, value)| value.is_some()),
+            Identity::Empty => state.pending.has_value(),
             Identity::Over => !state.pending.is_empty(),
             Identity::Live(live) => {
                 let now = self.0.began;

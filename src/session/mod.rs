@@ -9,6 +9,7 @@
 //! | `pending` | what was changed and not yet committed |
 //! | `open` | loading, and which of several cookies counts |
 //! | `write` | one operation: from intent to commit, tried again where another request came between |
+//! | `step` | what an operation asks of the store, made of one look at the session |
 //! | `finish` | what happens after the handler |
 //! | `json` | values as JSON |
 //! | `protect` | a commit once begun is finished |
@@ -21,6 +22,7 @@ mod open;
 mod pending;
 mod protect;
 mod state;
+mod step;
 mod write;
 
 use std::fmt;

@@ -76,6 +76,11 @@ impl Pending {
         self.entries.iter().map(|entry| (&entry.key, entry.value.as_ref()))
     }
 
+    /// Whether there is a value to store.
+    pub(super) fn has_value(&self) -> bool {
+        self.entries.iter().any(|entry| entry.value.is_some())
+    }
+
     /// Lets go of what was committed: everything up to `revision`.
     pub(super) fn settle(&mut self, revision: Revision) {
         self.entries.retain(|entry| entry.revision > revision);

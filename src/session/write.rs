@@ -7,18 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_core::{
-    Changes, CommitOptions, CreateOptions, ErrorKind as StoreKind, Keep, LoadOptions, Loaded, Name, NewEra,
-    NewRecord, Record, Secret, SecretState, SessionKey, SessionStore, Stamp, Timestamp, Token, Version,
-};
+use abide_core::{ErrorKind as StoreKind, Keep, LoadOptions, Loaded, Name, SecretState, SessionStore, Token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Session;
 use super::json;
-use super::pending::Revision;
 use super::protect::Protected;
-use super::state::{Identity, Live, State};
+use super::state::{Identity, Live};
+use super::step::{Commitment, Creation, Step};
 use crate::cookie::CookieChange;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -42,6 +39,12 @@ pub(super) enum Intent<'a> {
 pub(super) struct NewIdentity {
     pub(super) user: NewUser,
     pub(super) keep: Keep,
+}
+
+impl NewIdentity {
+    pub(super) fn is_login(&self) -> bool {
+        matches!(self.user, NewUser::LoggedIn(_))
+    }
 }
 
 pub(super) enum NewUser {
@@ -90,47 +93,6 @@ impl<T: Serialize + DeserializeOwned + Send, F: FnMut(Option<T>) -> T + Send> Up
     }
 }
 
-/// What an operation came to, made of one look at the session. Boxed, for a step is handed from future to future.
-enum Step {
-    Nothing,
-    Create(Box<Creation>),
-    Commit(Box<Commitment>),
-}
-
-struct Creation {
-    token: Token,
-    record: Record,
-    options: CreateOptions,
-    /// Up to which revision of what is pending the record holds.
-    taken: Revision,
-}
-
-struct Commitment {
-    key: SessionKey,
-    version: Version,
-    changes: Changes,
-    options: CommitOptions,
-    /// The token that the changes make good.
-    token: Option<Token>,
-    is_login: bool,
-    /// Up to which revision of what is pending the changes hold.
-    taken: Revision,
-}
-
-impl Commitment {
-    /// What a token of these changes means.
-    fn token_event(&self) -> EventKind {
-        if self.is_login { EventKind::LoggedIn } else { EventKind::Renewed }
-    }
-}
-
-/// The new value of an update, and the stamp of the value that it was made of.
-struct Updated {
-    key: Name,
-    seen: Option<Stamp>,
-    value: Arc<[u8]>,
-}
-
 impl Session {
     /// Carries out an operation. Where the caller is dropped, what was sent to the store is finished.
     pub(super) async fn write(&self, intent: &mut Intent<'_>) -> Result<(), Error> {
@@ -156,159 +118,6 @@ impl Session {
             be_patient(attempt).await;
         }
         Err(StoreKind::Conflict.into())
-    }
-
-    fn next_step(&self, intent: &mut Intent<'_>) -> Result<Step, Error> {
-        let (updated, taken) = self.updated(intent)?;
-        let opens = match intent {
-            Intent::Open(identity) => Some(*identity),
-            _ => None,
-        };
-        let state = self.state();
-        match &state.identity {
-            Identity::Live(live) => self.commit_step(&state, live, opens, updated, taken),
-            Identity::Empty => self.create_step(&state, opens, updated, taken),
-            Identity::Over => Err(StoreKind::Ended.into()),
-            // The caller opened it.
-            Identity::Unopened => Ok(Step::Nothing),
-        }
-    }
-
-    /// Runs the caller's function, outside the lock.
-    fn updated(&self, intent: &mut Intent<'_>) -> Result<(Option<Updated>, Revision), Error> {
-        let Intent::Update(update) = intent else {
-            return Ok((None, self.state().pending.revision()));
-        };
-        let (current, seen, taken) = {
-            let state = self.state();
-            let entry = state.live().and_then(|live| live.era().entry(update.key()));
-            let seen = entry.map(|entry| entry.stamp());
-            (state.value(update.key()), seen, state.pending.revision())
-        };
-        let value = update.apply(current.as_deref())?;
-        Ok((Some(Updated { key: update.key().into(), seen, value }), taken))
-    }
-
-    fn commit_step(
-        &self,
-        state: &State,
-        live: &Live,
-        opens: Option<&NewIdentity>,
-        updated: Option<Updated>,
-        taken: Revision,
-    ) -> Result<Step, Error> {
-        let now = self.shared().now();
-        let operation = self.shared().stamps.next_after(now, live.loaded.record.latest_stamp());
-        let mut changes = Changes::new(operation, live.era().id());
-        add_pending(&mut changes, state, live);
-        if let Some(updated) = updated {
-            changes.update(updated.key, updated.seen, Some(updated.value));
-        }
-        let mut token = None;
-        if let Some(identity) = opens {
-            if state.headers_sent {
-                return Err(Error::too_late("the session's new token could be sent"));
-            }
-            let new = Token::new(*live.token.key(), Secret::generate(&*self.shared().entropy)?);
-            changes.open_era(self.new_era(identity, live, &new, now)?);
-            token = Some(new);
-        } else {
-            token = self.add_upkeep(&mut changes, state, live, now)?.or(token);
-        }
-        if changes.is_empty() {
-            return Ok(Step::Nothing);
-        }
-        // A commit moves the idle deadline at no further cost.
-        changes.seen_at(now);
-        let (key, version) = (*live.token.key(), live.loaded.version);
-        let is_login = opens.is_some_and(|identity| matches!(identity.user, NewUser::LoggedIn(_)));
-        let options =
-            CommitOptions::default().began(self.0.began).max_weight(self.shared().config.max_session_bytes);
-        Ok(Step::Commit(Box::new(Commitment { key, version, changes, options, token, is_login, taken })))
-    }
-
-    /// What a session needs beside its values: its idle deadline moved, a new secret confirmed, an old one renewed.
-    /// Answers the token that a renewal minted.
-    fn add_upkeep(
-        &self,
-        changes: &mut Changes,
-        state: &State,
-        live: &Live,
-        now: Timestamp,
-    ) -> Result<Option<Token>, Error> {
-        if live.slide_is_due(now) {
-            changes.seen_at(now);
-        }
-        if let Some(generation) = live.to_confirm() {
-            changes.confirm(generation, now);
-        }
-        let due = live.renewal_is_due(&self.shared().config, now).filter(|_| !state.headers_sent);
-        let Some(from) = due else { return Ok(None) };
-        let token = Token::new(*live.token.key(), Secret::generate(&*self.shared().entropy)?);
-        changes.renew(from, token.verifier(), now);
-        Ok(Some(token))
-    }
-
-    fn new_era(
-        &self,
-        identity: &NewIdentity,
-        live: &Live,
-        token: &Token,
-        now: Timestamp,
-    ) -> Result<NewEra, Error> {
-        let nonce = abide_core::entropy::random_bytes(&*self.shared().entropy)?;
-        let absolute = now + self.shared().config.absolute_timeout;
-        let era = live.era();
-        let new = |deadline| NewEra::new(nonce, token.verifier(), deadline).keep(identity.keep.clone());
-        Ok(match &identity.user {
-            NewUser::LoggedIn(user) => new(absolute).user(user.clone(), now),
-            NewUser::Same => new(era.hard_deadline()).identity(era.user().cloned(), era.authenticated_at()),
-            NewUser::Nobody => new(absolute),
-        })
-    }
-
-    fn create_step(
-        &self,
-        state: &State,
-        opens: Option<&NewIdentity>,
-        updated: Option<Updated>,
-        taken: Revision,
-    ) -> Result<Step, Error> {
-        let user = match opens.map(|identity| &identity.user) {
-            Some(NewUser::LoggedIn(user)) => Some(user),
-            // There is nothing to renew or to leave.
-            Some(_) => return Ok(Step::Nothing),
-            None => None,
-        };
-        let has_value = updated.is_some() || state.pending.entries().any(|(_, value)| value.is_some());
-        if user.is_none() && !has_value {
-            return Ok(Step::Nothing);
-        }
-        if state.headers_sent {
-            return Err(Error::too_late("the cookie of a new session could be sent"));
-        }
-        let shared = self.shared();
-        let now = shared.now();
-        let token = Token::generate(&*shared.entropy)?;
-        let nonce = abide_core::entropy::random_bytes(&*shared.entropy)?;
-        let idle = state.pending.idle_timeout().unwrap_or(shared.config.idle_timeout);
-        let mut new = NewRecord::new(shared.stamps.next(now), nonce, token.verifier(), now)
-            .idle_timeout(idle)
-            .hard_deadline(now + shared.config.absolute_timeout);
-        if let Some(user) = user {
-            new = new.user(user.clone(), now);
-        }
-        for (key, value) in state.pending.entries() {
-            if let Some(value) = value {
-                new = new.value(key.clone(), value.clone());
-            }
-        }
-        if let Some(updated) = updated {
-            new = new.value(updated.key, updated.value);
-        }
-        let options =
-            CreateOptions::default().began(self.0.began).max_weight(shared.config.max_session_bytes);
-        Ok(Step::Create(Box::new(Creation { token, record: Record::create(new), options, taken })))
     }
 
     async fn take(&self, step: Step, protect: bool) -> Result<(), abide_core::Error> {
@@ -419,26 +228,6 @@ impl Session {
             self.shared().tell(EventKind::Superseded, key);
         }
         error.into()
-    }
-}
-
-/// What is pending, as far as it changes what is stored: to remove what is not there changes nothing.
-fn add_pending(changes: &mut Changes, state: &State, live: &Live) {
-    let era = live.era();
-    if state.pending.is_cleared() {
-        for key in era.keys() {
-            changes.remove(key.clone());
-        }
-    }
-    for (key, value) in state.pending.entries() {
-        match value {
-            Some(value) => changes.set(key.clone(), value.clone()),
-            None if era.value(key).is_some() => changes.remove(key.clone()),
-            None => {}
-        }
-    }
-    if let Some(timeout) = state.pending.idle_timeout() {
-        changes.set_idle_timeout(timeout);
     }
 }
 

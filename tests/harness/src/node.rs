@@ -4,10 +4,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// Far longer than a node takes to start or to drain; a test that waits for ever says nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running node. Dropping it kills the process.
 #[derive(Debug)]
@@ -35,7 +40,8 @@ impl Node {
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         let mut child = command(variables).spawn().expect("the node starts");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let Some(line) = lines.next_line().await.unwrap() else {
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("the node comes up in time");
+        let Some(line) = line.unwrap() else {
             let exit = exit(child).await;
             panic!("the node did not come up: {exit:?}");
         };
@@ -61,10 +67,16 @@ impl Node {
     }
 }
 
+/// Waits for the end. A node that does not end is killed when the test's panic drops it.
 async fn exit(mut child: Child) -> NodeExit {
     let mut stderr = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).await.unwrap();
-    NodeExit { status: child.wait().await.unwrap(), stderr }
+    let mut pipe = child.stderr.take().unwrap();
+    let status = timeout(PATIENCE, async {
+        pipe.read_to_string(&mut stderr).await.unwrap();
+        child.wait().await.unwrap()
+    });
+    let status = status.await.expect("the node ends in time");
+    NodeExit { status, stderr }
 }
 
 fn command(variables: &[(&str, &str)]) -> Command {
