@@ -149,6 +149,11 @@ impl Shard {
         record.over(now).is_none()
     }
 
+    /// Ends a session where it is still that user's: between the list and this look it may have become another's.
+    pub(crate) fn end_of(&mut self, key: &SessionKey, user: &str, users: &Users, now: Timestamp) -> bool {
+        self.load(key, now).is_some_and(|loaded| is_of(&loaded.record, user)) && self.end(key, users, now)
+    }
+
     pub(crate) fn end_all(&mut self, users: &Users, now: Timestamp) -> u64 {
         let keys: Vec<_> =
             self.slots.iter().filter(|(_, slot)| slot.is_held()).map(|(key, _)| *key).collect();
@@ -240,6 +245,11 @@ fn move_user(
     }
     leave(users, old, key);
     Ok(())
+}
+
+/// Whether a record's era is that of a user.
+pub(crate) fn is_of(record: &Record, user: &str) -> bool {
+    record.era().and_then(|era| era.user()).is_some_and(|of| **of == *user)
 }
 
 fn leave(users: &Users, record: &Record, key: SessionKey) {

@@ -11,7 +11,7 @@ use abide_core::{
 };
 use async_trait::async_trait;
 
-use crate::shard::Shard;
+use crate::shard::{Shard, is_of};
 use crate::users::Users;
 
 /// Many more than cores, so that two requests seldom want one; a power of two, so that a mask picks one.
@@ -120,8 +120,8 @@ impl MemoryStore {
         self.0.shards.iter().map(lock)
     }
 
-    fn user_session(&self, key: SessionKey) -> Option<UserSession> {
-        let loaded = self.shard(&key).load(&key, self.now())?;
+    fn user_session(&self, key: SessionKey, user: &str) -> Option<UserSession> {
+        let loaded = self.shard(&key).load(&key, self.now()).filter(|loaded| is_of(&loaded.record, user))?;
         UserSession::of(key, &loaded.record)
     }
 }
@@ -190,7 +190,7 @@ impl SessionStore for MemoryStore {
             let keys = self.0.users.sessions(user, after, limit);
             let full = keys.len() == limit;
             after = keys.last().copied();
-            sessions.extend(keys.into_iter().filter_map(|key| self.user_session(key)));
+            sessions.extend(keys.into_iter().filter_map(|key| self.user_session(key, user)));
             if !full || !sessions.is_empty() {
                 return Ok(UserPage::new(sessions, after.filter(|_| full)));
             }
@@ -201,7 +201,7 @@ impl SessionStore for MemoryStore {
         let now = self.now();
         let keys = self.0.users.raise(user, now);
         let others = keys.into_iter().filter(|key| Some(*key) != options.except);
-        Ok(others.map(|key| u64::from(self.shard(&key).end(&key, &self.0.users, now))).sum())
+        Ok(others.map(|key| u64::from(self.shard(&key).end_of(&key, user, &self.0.users, now))).sum())
     }
 
     async fn end_all(&self, _reason: EndReason) -> Result<u64, Error> {
