@@ -1,5 +1,7 @@
 //! The black box: real `node` processes, driven over HTTP as its users would.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod races;
 mod settings;
 mod tokens;

@@ -35,7 +35,7 @@ use settings::Settings;
 /// How long requests in flight and the hand-over of sessions may take after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long `/ready` says 503 before the listener closes, so that a balancer sees it.
-const NOTICE: Duration = Duration::from_millis(500);
+const NOTICE: Duration = Duration::from_secs(1);
 
 /// What every handler can reach.
 #[derive(Clone)]
