@@ -196,7 +196,7 @@ impl Config {
         self.node.as_deref()
     }
 
-    /// The most urgent advice of NIST SP 800-63B-4 for assurance level 1: 30 days at the most.
+    /// NIST SP 800-63B-4, assurance level 1: 30 days at the most.
     pub fn nist_aal1(self) -> Self {
         let days = Duration::from_secs(30 * 24 * 3600);
         self.idle_timeout(days).absolute_timeout(days)

@@ -82,16 +82,11 @@ impl Session {
         let Err(error) = result else { return Ok(()) };
         let key = self.state().live().map(|live| *live.token.key());
         let ErrorKind::Store(kind) = error.kind() else { return Err(error) };
-        if asked {
-            if !error.is_over() {
-                self.shared().tell(EventKind::CommitFailed(kind), key);
-            }
-            return Err(error);
-        }
-        // Nobody asked for it: the request must not suffer.
         if !error.is_over() {
-            self.shared().tell(EventKind::SlideFailed(kind), key);
+            let event = if asked { EventKind::CommitFailed(kind) } else { EventKind::SlideFailed(kind) };
+            self.shared().tell(event, key);
         }
-        Ok(())
+        // What nobody asked for must not make the request suffer.
+        if asked { Err(error) } else { Ok(()) }
     }
 }

@@ -210,7 +210,7 @@ impl Session {
         let Some(current) = current.filter(|current| current.record.era().is_some()) else {
             return Err(self.failed(StoreKind::Ended.into()));
         };
-        if !current.record.era().is_some_and(|now| now.is(era)) {
+        if current.record.era().is_none_or(|now| now.id() != era) {
             return Err(self.failed(StoreKind::Superseded.into()));
         }
         if let Some(live) = self.state().live_mut() {
@@ -234,25 +234,33 @@ impl Session {
 async fn create(store: &dyn SessionStore, step: &Creation) -> Result<Loaded, abide_core::Error> {
     let mut retries = 0;
     loop {
-        match store.create(step.token.key(), step.record.clone(), &step.options).await {
-            Err(error) if error.kind() == StoreKind::Ambiguous && retries < MOST_RETRIES => retries += 1,
-            other => return other,
+        let answer = store.create(step.token.key(), step.record.clone(), &step.options).await;
+        if !is_asked_again(&answer, &mut retries).await {
+            return answer;
         }
-        tokio::time::sleep(RETRY_AFTER * retries).await;
     }
 }
 
 async fn commit(store: &dyn SessionStore, step: &Commitment) -> Result<Loaded, abide_core::Error> {
-    let mut options = step.options;
     let mut retries = 0;
     loop {
-        match store.commit(&step.key, step.version, &step.changes, &options).await {
-            Err(error) if error.kind() == StoreKind::Ambiguous && retries < MOST_RETRIES => retries += 1,
-            other => return other,
+        let options = step.options.retry(retries > 0);
+        let answer = store.commit(&step.key, step.version, &step.changes, &options).await;
+        if !is_asked_again(&answer, &mut retries).await {
+            return answer;
         }
-        options = options.retry(true);
-        tokio::time::sleep(RETRY_AFTER * retries).await;
     }
+}
+
+/// Whether a question is asked again, because its answer was lost. Waits before it says so.
+async fn is_asked_again(answer: &Result<Loaded, abide_core::Error>, retries: &mut u32) -> bool {
+    let lost = matches!(answer, Err(error) if error.kind() == StoreKind::Ambiguous);
+    if !lost || *retries == MOST_RETRIES {
+        return false;
+    }
+    *retries += 1;
+    tokio::time::sleep(RETRY_AFTER * *retries).await;
+    true
 }
 
 /// Lets others go first; after some steps for longer.

@@ -52,15 +52,12 @@ impl Shard {
 
     /// How many of them are live.
     pub(crate) fn live(&self, now: Timestamp) -> usize {
-        self.slots.keys().filter(|key| self.load(key, now).is_some()).count()
+        self.slots.values().filter(|slot| slot.live(now).is_some()).count()
     }
 
     pub(crate) fn load(&self, key: &SessionKey, now: Timestamp) -> Option<Loaded> {
         let slot = self.slots.get(key)?;
-        match &slot.state {
-            State::Held(record) if record.over(now).is_none() => Some(slot.loaded(record)),
-            _ => None,
-        }
+        slot.live(now).map(|record| slot.loaded(record))
     }
 
     pub(crate) fn create(
@@ -200,6 +197,14 @@ impl Shard {
 impl Slot {
     fn loaded(&self, record: &Arc<Record>) -> Loaded {
         Loaded::new(record.clone(), Version(u128::from(self.version)))
+    }
+
+    /// The record, while its session is live.
+    fn live(&self, now: Timestamp) -> Option<&Arc<Record>> {
+        match &self.state {
+            State::Held(record) if record.over(now).is_none() => Some(record),
+            _ => None,
+        }
     }
 
     fn is_held(&self) -> bool {

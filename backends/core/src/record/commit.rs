@@ -1,11 +1,11 @@
 //! Whether changes apply to a record, and the record that they make.
 //!
 //! Every store decides here, at its own point of serialisation: under a shard's lock, inside a compare-and-set, on an
-//! owner. So the rules of `../../README.md`'s table exist once.
+//! owner. So the rules of a race exist once.
 
 use std::time::Duration;
 
-use super::{Ended, Era, EraId, Idle, Life, Operations, Record, Secrets, Unknown, ValueEntry};
+use super::{Ended, Era, Idle, Life, Operations, Record, Secrets, Unknown, ValueEntry};
 use crate::changes::{Changes, NewEra, ValueChange};
 use crate::error::{Error, ErrorKind};
 use crate::stamp::{MAX_AHEAD, Stamp};
@@ -60,10 +60,7 @@ impl Record {
     /// [`Ambiguous`](ErrorKind::Ambiguous) where that may be so because a retried operation was applied long ago,
     /// [`ClockSkew`](ErrorKind::ClockSkew) and [`TooLarge`](ErrorKind::TooLarge). The record is as it was then.
     pub fn commit(&self, changes: &Changes, rules: &CommitRules) -> Result<Option<Self>, Error> {
-        if self.over(rules.now).is_some() {
-            return Err(ErrorKind::Ended.into());
-        }
-        let Life::Alive(era) = &self.life else {
+        let Some(era) = self.era().filter(|_| self.over(rules.now).is_none()) else {
             return Err(ErrorKind::Ended.into());
         };
         self.check_skew(changes.operation, rules.now)?;
@@ -192,12 +189,6 @@ impl Era {
             operations: Operations::default(),
             unknown: Unknown::default(),
         }
-    }
-
-    /// Whether changes that began in `other` may still be applied here.
-    #[must_use]
-    pub fn is(&self, other: EraId) -> bool {
-        self.id == other
     }
 }
 
