@@ -2,6 +2,7 @@
 
 use std::task::{Context, Poll};
 
+use abide_core::ErrorKind as StoreKind;
 use http::StatusCode;
 
 use super::Session;
@@ -82,7 +83,8 @@ impl Session {
         let Err(error) = result else { return Ok(()) };
         let key = self.state().live().map(|live| *live.token.key());
         let ErrorKind::Store(kind) = error.kind() else { return Err(error) };
-        if !error.is_over() {
+        // An end or another login is an event of its own.
+        if !error.is_over() && kind != StoreKind::Superseded {
             let event = if asked { EventKind::CommitFailed(kind) } else { EventKind::SlideFailed(kind) };
             self.shared().tell(event, key);
         }
