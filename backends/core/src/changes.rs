@@ -248,6 +248,28 @@ impl Changes {
         self.values.iter().map(|(key, change)| (&**key, change))
     }
 
+    /// The same changes with other bytes in their values: what a wrapper sends in place of what it was given. The
+    /// operation, conditions and all else stay.
+    ///
+    /// # Errors
+    ///
+    /// The first that `map` answers.
+    pub fn map_values<E>(
+        &self,
+        mut map: impl FnMut(&Name, &Arc<[u8]>) -> Result<Arc<[u8]>, E>,
+    ) -> Result<Self, E> {
+        let mut mapped = self.clone();
+        for (key, change) in &mut mapped.values {
+            match change {
+                ValueChange::Set(bytes) | ValueChange::Update { value: Some(bytes), .. } => {
+                    *bytes = map(key, bytes)?;
+                }
+                ValueChange::Remove | ValueChange::Update { value: None, .. } => {}
+            }
+        }
+        Ok(mapped)
+    }
+
     /// Whether nothing was touched.
     #[must_use]
     pub fn is_empty(&self) -> bool {

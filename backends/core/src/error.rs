@@ -91,7 +91,8 @@ impl Error {
         self
     }
 
-    /// Carries the record that the condition failed on, so that a caller who tries again needs no further load.
+    /// Carries a record: the one that a condition failed on, so that a caller who tries again needs no further load;
+    /// or what can be read of a [`ErrorKind::Corrupt`] one, so that its owner can still be told and log out.
     #[must_use]
     pub fn with_current(mut self, current: Loaded) -> Self {
         self.0.current = Some(current);
@@ -104,7 +105,9 @@ impl Error {
         self.0.kind
     }
 
-    /// The record that a [`ErrorKind::Conflict`] failed on, where the store had it at hand.
+    /// The record that a [`ErrorKind::Conflict`] failed on, or what can be read of a [`ErrorKind::Corrupt`] one, where
+    /// the store had it at hand. Of a corrupt one, the values that cannot be read are left out: look at whose it is, and
+    /// take nothing from it.
     pub fn take_current(&mut self) -> Option<Loaded> {
         self.0.current.take()
     }

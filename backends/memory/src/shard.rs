@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::{
-    Changes, CommitOptions, CommitRules, CreateOptions, Error, ErrorKind, Loaded, Record, SessionKey,
-    Timestamp, Version,
+    Changes, CommitOptions, CreateOptions, Error, ErrorKind, Loaded, Record, SessionKey, Timestamp, Version,
 };
 
 use crate::due::{Due, Window};
@@ -105,7 +104,7 @@ impl Shard {
         let State::Held(held) = &slot.state else {
             return Err(ErrorKind::Ended.into());
         };
-        let rules = CommitRules::at(now).max_weight(options.max_weight).retry(options.retry);
+        let rules = options.rules(now);
         let record = match held.commit(changes, &rules) {
             Ok(None) => return Ok(slot.loaded(held)),
             Ok(Some(record)) => Arc::new(record),

@@ -22,6 +22,8 @@ pub struct CommitRules {
     pub now: Timestamp,
     /// The largest [`weight`](Record::weight) that a record may grow to.
     pub max_weight: usize,
+    /// Of each value, the bytes that do not count.
+    pub value_overhead: usize,
     /// Whether these changes were sent before and their answer was lost.
     pub retry: bool,
 }
@@ -30,13 +32,21 @@ impl CommitRules {
     /// Judged at `now`, without a limit on size, as a first attempt.
     #[must_use]
     pub const fn at(now: Timestamp) -> Self {
-        Self { now, max_weight: usize::MAX, retry: false }
+        Self { now, max_weight: usize::MAX, value_overhead: 0, retry: false }
     }
 
     /// With a limit on size.
     #[must_use]
     pub const fn max_weight(mut self, weight: usize) -> Self {
         self.max_weight = weight;
+        self
+    }
+
+    /// With bytes of each value that do not count; see
+    /// [`CommitOptions::value_overhead`](crate::CommitOptions::value_overhead).
+    #[must_use]
+    pub const fn value_overhead(mut self, bytes: usize) -> Self {
+        self.value_overhead = bytes;
         self
     }
 
@@ -75,8 +85,8 @@ impl Record {
             return Ok(None);
         }
         let record = Self { created: self.created, life: Life::Alive(next), unknown: self.unknown.clone() };
-        let weight = record.weight();
-        if weight > rules.max_weight && weight > self.weight() {
+        let weight = record.weight_beside(rules.value_overhead);
+        if weight > rules.max_weight && weight > self.weight_beside(rules.value_overhead) {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!("{weight} bytes, at most {} are allowed", rules.max_weight),
@@ -376,6 +386,18 @@ mod tests {
         let mut same = changes(&start, 1, 1);
         same.set("a", b"2".as_slice());
         assert!(start.commit(&same, &rules.max_weight(1)).is_ok());
+    }
+
+    #[test]
+    fn bytes_that_a_wrapper_adds_to_each_value_do_not_count_against_the_limit() {
+        let start = record();
+        let mut add = changes(&start, 1, 1);
+        add.set("b", [0; 40].as_slice());
+        let weight = apply(&start, &add).unwrap().weight();
+        let rules = CommitRules::at(NOW).max_weight(weight - 2 * 10);
+        assert_eq!(start.commit(&add, &rules).unwrap_err().kind(), ErrorKind::TooLarge);
+        assert!(start.commit(&add, &rules.value_overhead(10)).is_ok());
+        assert_eq!(start.commit(&add, &rules.value_overhead(9)).unwrap_err().kind(), ErrorKind::TooLarge);
     }
 
     #[test]

@@ -252,6 +252,37 @@ impl Record {
         self.era()?.value(key)
     }
 
+    /// The same record with other bytes in its values: what a wrapper stores in place of what it was given, or gives
+    /// in place of what is stored. Stamps, and all else that merging goes by, stay. `None` leaves a value out, as one
+    /// that was removed.
+    ///
+    /// ```
+    /// # use abide_core::{NewRecord, Record, Stamps, Timestamp, Token};
+    /// # let (now, token) = (Timestamp::from_millis(1_000), Token::from_bytes([1; 32]));
+    /// # let new = NewRecord::new(Stamps::new(7).next(now), [9; 16], token.verifier(), now);
+    /// let record = Record::create(new.value("cart", b"abc".as_slice()));
+    /// let reversed = |record: &Record| {
+    ///     record.map_values(|_, bytes| Ok::<_, ()>(Some(bytes.iter().rev().copied().collect())))
+    /// };
+    /// assert_eq!(reversed(&record)?.value("cart"), Some(b"cba".as_slice()));
+    /// assert_eq!(reversed(&reversed(&record)?)?, record);
+    /// # Ok::<(), ()>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first that `map` answers.
+    pub fn map_values<E>(
+        &self,
+        map: impl FnMut(&Name, &Arc<[u8]>) -> Result<Option<Arc<[u8]>>, E>,
+    ) -> Result<Self, E> {
+        let mut mapped = self.clone();
+        if let Life::Alive(era) = &mut mapped.life {
+            era.values.map(map)?;
+        }
+        Ok(mapped)
+    }
+
     /// The latest stamp in the record: a writer's next one must be later.
     #[must_use]
     pub fn latest_stamp(&self) -> Stamp {
@@ -266,6 +297,12 @@ impl Record {
     pub fn weight(&self) -> usize {
         const BASE: usize = 192;
         BASE + self.unknown.weight() + self.era().map_or(0, Era::weight)
+    }
+
+    /// The weight without `overhead` bytes of each value.
+    fn weight_beside(&self, overhead: usize) -> usize {
+        let added = self.era().map_or(0, |era| era.values.present()).saturating_mul(overhead);
+        self.weight().saturating_sub(added)
     }
 }
 

@@ -48,6 +48,11 @@ impl ValueEntry {
         self.root
     }
 
+    /// The same write of other bytes: a wrapper's form of them.
+    fn with_bytes(&self, bytes: Option<Arc<[u8]>>) -> Self {
+        Self { bytes, ..self.clone() }
+    }
+
     /// The bytes, `None` where the value was removed.
     #[must_use]
     pub fn bytes(&self) -> Option<&[u8]> {
@@ -113,9 +118,27 @@ impl Values {
         self.0.retain(|(key, entry)| keep(key, entry));
     }
 
+    /// Puts what `map` makes of each value in its place; the stamps stay.
+    pub(crate) fn map<E>(
+        &mut self,
+        mut map: impl FnMut(&Name, &Arc<[u8]>) -> Result<Option<Arc<[u8]>>, E>,
+    ) -> Result<(), E> {
+        for (key, entry) in &mut self.0 {
+            if let Some(bytes) = &entry.bytes {
+                *entry = entry.with_bytes(map(key, bytes)?);
+            }
+        }
+        Ok(())
+    }
+
     /// Forgets removals from before `horizon`: no write that is older can still arrive.
     pub(crate) fn forget_removals(&mut self, horizon: Timestamp) {
         self.retain(|_, entry| entry.bytes.is_some() || entry.stamp.at() >= horizon);
+    }
+
+    /// How many are there, removals aside.
+    pub(crate) fn present(&self) -> usize {
+        self.0.iter().filter(|(_, entry)| entry.bytes.is_some()).count()
     }
 
     pub(crate) fn weight(&self) -> usize {

@@ -84,7 +84,8 @@ pub trait SessionStore: Send + Sync + fmt::Debug + 'static {
     ///   [`Superseded`](crate::ErrorKind::Superseded). A session that was spared goes on with its user, also into a
     ///   new era.
     /// - An operation that was applied before: answers what is stored, and applies nothing.
-    /// - Larger than [`CommitOptions::max_weight`]: [`TooLarge`](crate::ErrorKind::TooLarge).
+    /// - Larger than [`CommitOptions::max_weight`], without [`CommitOptions::value_overhead`] of each value:
+    ///   [`TooLarge`](crate::ErrorKind::TooLarge).
     ///
     /// `version` is that of the record from which the caller made the changes: a hint that saves a store a look at its
     /// copy. A store MUST NOT refuse changes because the version moved on.

@@ -2,7 +2,7 @@
 //!
 //! Every struct here grows without breaking a store: build one with `Default` and its methods.
 
-use crate::record::EndReason;
+use crate::record::{CommitRules, EndReason};
 use crate::time::Timestamp;
 use crate::token::SessionKey;
 
@@ -46,6 +46,8 @@ pub struct CommitOptions {
     pub began: Timestamp,
     /// The largest weight that the record may grow to, in bytes.
     pub max_weight: usize,
+    /// Of each value, the bytes that a wrapper added and that do not count (a nonce, a tag).
+    pub value_overhead: usize,
     /// How sure.
     pub durability: Durability,
     /// Whether the same changes were sent before and their answer was lost.
@@ -55,7 +57,22 @@ pub struct CommitOptions {
 impl Default for CommitOptions {
     /// A first attempt by a request that began after everything, with no limit on size.
     fn default() -> Self {
-        Self { began: Timestamp::MAX, max_weight: usize::MAX, durability: Durability::Store, retry: false }
+        Self {
+            began: Timestamp::MAX,
+            max_weight: usize::MAX,
+            value_overhead: 0,
+            durability: Durability::Store,
+            retry: false,
+        }
+    }
+}
+
+impl CommitOptions {
+    /// By what a store whose time is `now` judges the changes: all that [`Record::commit`](crate::Record::commit) has
+    /// to know.
+    #[must_use]
+    pub const fn rules(&self, now: Timestamp) -> CommitRules {
+        CommitRules::at(now).max_weight(self.max_weight).value_overhead(self.value_overhead).retry(self.retry)
     }
 }
 
@@ -86,6 +103,8 @@ setters! {
         began: Timestamp,
         /// The largest weight, in bytes.
         max_weight: usize,
+        /// Of each value, the bytes that do not count.
+        value_overhead: usize,
         /// How sure.
         durability: Durability,
         /// Whether this is a second attempt.

@@ -37,7 +37,9 @@ cases! {
     a_login_of_a_user_ended_after_it_began_is_refused:
         "A new era with another user than before, whose sessions were all ended after CommitOptions::began: Superseded.";
     a_commit_that_grows_past_the_limit_is_refused:
-        "Larger than CommitOptions::max_weight: TooLarge.";
+        "Larger than CommitOptions::max_weight, without CommitOptions::value_overhead of each value: TooLarge.";
+    bytes_that_a_wrapper_added_do_not_count_against_the_limit:
+        "Larger than CommitOptions::max_weight, without CommitOptions::value_overhead of each value: TooLarge.";
     a_version_that_moved_on_refuses_nothing:
         "version is that of the record from which the caller made the changes: a hint that saves a store a look at its \
          copy.",
@@ -273,6 +275,21 @@ async fn a_commit_that_grows_past_the_limit_is_refused(s: Stage) -> Verdict {
     claim!(answer.record.weight() < weight, "a record above its limit cannot shrink");
     let fits = s.setting(&answer.record, "b", b"1");
     s.commit_with(&live, &fits, &tight).await?;
+    Ok(())
+}
+
+async fn bytes_that_a_wrapper_added_do_not_count_against_the_limit(s: Stage) -> Verdict {
+    const ADDED: usize = 10;
+    let live = s.open().await?;
+    let held = s.set(&live, "a", &[7; 50]).await?;
+    let limit = CommitOptions::default().max_weight(held.record.weight() - ADDED).value_overhead(ADDED);
+    let same = s.setting(&held.record, "a", &[8; 50]);
+    let held = s.commit_with(&live, &same, &limit).await?;
+    let grow = s.setting(&held.record, "a", &[8; 51]);
+    refused(s.commit_with(&live, &grow, &limit).await, &[ErrorKind::TooLarge], "a byte too many")?;
+    let add = s.setting(&held.record, "b", &[7; 50]);
+    let weight = held.record.commit(&add, &CommitRules::at(s.now()))?.map_or(0, |record| record.weight());
+    s.commit_with(&live, &add, &limit.max_weight(weight - 2 * ADDED)).await?;
     Ok(())
 }
 

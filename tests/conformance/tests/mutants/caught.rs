@@ -104,6 +104,8 @@ caught! {
     a_late_set_that_is_dropped: LateSetsDropped by a_set_that_no_update_saw_is_not_dropped_in_silence;
     a_commit_of_values_alone: OnlyValuesCount
         by a_confirmed_secret_leaves_the_older_one_a_grace, a_slide_moves_the_deadline;
+    a_limit_that_counts_what_a_wrapper_added: OverheadCounts
+        by bytes_that_a_wrapper_added_do_not_count_against_the_limit;
     a_conflict_with_another_record: StaleCurrent by an_update_whose_value_moved_is_a_conflict;
     a_login_that_leaves_the_old_secret: LoginLeavesTheOldSecret by a_login_kills_every_older_secret;
     a_login_that_keeps_everything: LoginKeepsEverything by a_login_carries_over_what_its_opener_keeps;

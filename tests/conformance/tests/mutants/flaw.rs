@@ -41,6 +41,7 @@ pub(crate) enum Flaw {
     UpdatesWithoutCondition,
     LateSetsDropped,
     OnlyValuesCount,
+    OverheadCounts,
     StaleCurrent,
     // Eras and secrets.
     LoginLeavesTheOldSecret,

@@ -308,8 +308,12 @@ impl Simple {
             Some(era) if lenient => self.now().min(era.last_seen()),
             _ => self.now(),
         };
-        let limit = if self.has(Flaw::NoLimit) { usize::MAX } else { options.max_weight };
-        CommitRules::at(now).max_weight(limit).retry(options.retry)
+        let rules = options.rules(now);
+        match self.shared.flaw {
+            Some(Flaw::NoLimit) => rules.max_weight(usize::MAX),
+            Some(Flaw::OverheadCounts) => rules.value_overhead(0),
+            _ => rules,
+        }
     }
 
     fn conflict(&self, error: Error, held: &Loaded, changes: &Changes) -> Result<Option<Record>, Error> {
