@@ -6,9 +6,6 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind};
 use crate::record::Unknown;
 
-/// How many fields one level may have, far above what any version writes.
-const MAX_FIELDS: usize = 64;
-
 pub(super) fn corrupt(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Corrupt, detail)
 }
@@ -59,9 +56,6 @@ impl<'a> Reader<'a> {
                 .map_err(|e| corrupt("a field is cut short").with_source(e))?;
             fields.push(field);
             bytes = rest;
-            if fields.len() > MAX_FIELDS {
-                return Err(corrupt(format!("more than {MAX_FIELDS} fields")));
-            }
         }
         if fields.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
             return Err(corrupt("the fields are not in the order of their tags"));
@@ -90,10 +84,6 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn into_unknown(self) -> Unknown {
-        let mut unknown = Unknown::default();
-        for (tag, bytes) in self.0 {
-            unknown.push(tag, bytes);
-        }
-        unknown
+        Unknown::from_sorted(self.0.into_iter().map(|(tag, bytes)| (tag, bytes.into())).collect())
     }
 }

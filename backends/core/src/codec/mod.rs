@@ -5,7 +5,9 @@
 //! one record; a new version of the head is for a change that old servers must not touch.
 //!
 //! Decoding is strict and bounded: a tag twice, a missing field, trailing bytes, unsorted values, or more than
-//! [`MAX_ENCODED`] bytes are [`Corrupt`](crate::ErrorKind::Corrupt), never a panic.
+//! [`MAX_ENCODED`] bytes are [`Corrupt`](crate::ErrorKind::Corrupt), never a panic; a length that the bytes do not
+//! hold reserves no memory. What is encoded can be decoded: a record that would be larger is
+//! [`TooLarge`](crate::ErrorKind::TooLarge).
 //!
 //! ```
 //! use abide_core::{codec, NewRecord, Record, Stamps, Timestamp, Token};
@@ -13,7 +15,7 @@
 //! let now = Timestamp::from_millis(1_000);
 //! let token = Token::from_bytes([1; 32]);
 //! let record = Record::create(NewRecord::new(Stamps::new(1).next(now), [9; 16], token.verifier(), now));
-//! let bytes = codec::encode(&record);
+//! let bytes = codec::encode(&record).unwrap();
 //! assert_eq!(codec::decode(&bytes).unwrap(), record);
 //! assert!(codec::decode(&bytes[..bytes.len() - 1]).is_err());
 //! ```

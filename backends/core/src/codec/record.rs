@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::Bytes;
 
 use super::fields::{Reader, Writer, corrupt};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::name::Name;
 use crate::record::{
     EndReason, Ended, Era, Life, Operations, Record, SecretEntry, Secrets, ValueEntry, Values,
@@ -14,7 +14,8 @@ use crate::record::{
 use crate::stamp::Stamp;
 use crate::time::Timestamp;
 
-/// The largest record that is decoded, in bytes.
+/// The largest record that is encoded and decoded, in bytes: more than twice the largest weight that `abide` lets a
+/// session grow to.
 pub const MAX_ENCODED: usize = 16 << 20;
 
 const HEAD: [u8; 2] = [0xAB, 1];
@@ -50,8 +51,12 @@ struct Value<'a> {
 }
 
 /// The bytes of a record.
-#[must_use]
-pub fn encode(record: &Record) -> Vec<u8> {
+///
+/// # Errors
+///
+/// [`TooLarge`](crate::ErrorKind::TooLarge) where they would be more than [`MAX_ENCODED`], so that nothing is stored
+/// that cannot be read back. A join of copies may come to that; a commit with a sensible limit does not.
+pub fn encode(record: &Record) -> Result<Vec<u8>, Error> {
     let mut fields = Writer::default();
     fields.put(tag::CREATED, &record.created);
     match &record.life {
@@ -59,7 +64,12 @@ pub fn encode(record: &Record) -> Vec<u8> {
         Life::Alive(era) => fields.put_raw(tag::ERA, encode_era(era)),
     }
     fields.put_unknown(&record.unknown);
-    fields.finish(HEAD.to_vec())
+    let bytes = fields.finish(HEAD.to_vec());
+    if bytes.len() > MAX_ENCODED {
+        let detail = format!("{} bytes, at most {MAX_ENCODED} are written", bytes.len());
+        return Err(Error::new(ErrorKind::TooLarge, detail));
+    }
+    Ok(bytes)
 }
 
 /// A record from its bytes.

@@ -68,18 +68,20 @@ impl Idle {
 ///
 /// `Debug` shows their tags alone: what they hold may be a secret of a newer version.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Unknown(pub(crate) Box<[(u16, Box<[u8]>)]>);
+pub(crate) struct Unknown(Box<[(u16, Box<[u8]>)]>);
 
 impl Unknown {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, &[u8])> {
         self.0.iter().map(|(tag, bytes)| (*tag, &**bytes))
     }
 
-    pub(crate) fn push(&mut self, tag: u16, bytes: &[u8]) {
-        let mut fields = std::mem::take(&mut self.0).into_vec();
-        let at = fields.partition_point(|(known, _)| *known < tag);
-        fields.insert(at, (tag, bytes.into()));
-        self.0 = fields.into();
+    /// From fields in the order of their tags, of which none stands twice.
+    pub(crate) fn from_sorted(fields: Vec<(u16, Box<[u8]>)>) -> Self {
+        Self(fields.into())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(crate) fn weight(&self) -> usize {

@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** Associative, commutative and idempotent; the tests below hold it with random records.
 
+use std::collections::BTreeMap;
+
 use super::{Ended, Era, Life, Record, Unknown};
 
 impl Record {
@@ -55,21 +57,14 @@ impl Era {
 impl Unknown {
     /// Every field of both; of one that differs, the greater bytes.
     fn join(&self, other: &Self) -> Self {
-        let mut joined = self.clone();
+        if other.is_empty() {
+            return self.clone();
+        }
+        let mut joined: BTreeMap<u16, &[u8]> = self.iter().collect();
         for (tag, bytes) in other.iter() {
-            let held = joined.iter().find(|(known, _)| *known == tag).map(|(_, held)| held < bytes);
-            match held {
-                None => joined.push(tag, bytes),
-                Some(true) => joined.replace(tag, bytes),
-                Some(false) => {}
-            }
+            let held = joined.entry(tag).or_insert(bytes);
+            *held = bytes.max(held);
         }
-        joined
-    }
-
-    fn replace(&mut self, tag: u16, bytes: &[u8]) {
-        for (_, held) in self.0.iter_mut().filter(|(known, _)| *known == tag) {
-            *held = bytes.into();
-        }
+        Self::from_sorted(joined.into_iter().map(|(tag, bytes)| (tag, bytes.into())).collect())
     }
 }

@@ -8,6 +8,11 @@ pub(crate) const HEAD: [u8; 2] = [0xAB, 1];
 /// The tag of the era among the fields of a record.
 pub(crate) const ERA: u16 = 3;
 
+/// The bytes of a record of ordinary size.
+pub(crate) fn encode(record: &Record) -> Vec<u8> {
+    codec::encode(record).expect("far below the bound")
+}
+
 /// The fields of one level: tag and content.
 pub(crate) type Fields = Vec<(u16, Vec<u8>)>;
 
@@ -49,7 +54,7 @@ pub(crate) fn put_together(mut record: Fields, era: Option<Fields>) -> Vec<u8> {
 
 /// The record with one field more, or with that field replaced: of its own, or of its era.
 pub(crate) fn with_foreign(record: &Record, in_era: bool, tag: u16, bytes: &[u8]) -> Record {
-    let (mut own, mut era) = take_apart(&codec::encode(record));
+    let (mut own, mut era) = take_apart(&encode(record));
     let fields = match (&mut era, in_era) {
         (Some(era), true) => era,
         _ => &mut own,
@@ -61,7 +66,7 @@ pub(crate) fn with_foreign(record: &Record, in_era: bool, tag: u16, bytes: &[u8]
 
 /// The bytes of a field that this version does not know.
 pub(crate) fn foreign(record: &Record, in_era: bool, tag: u16) -> Option<Vec<u8>> {
-    let (own, era) = take_apart(&codec::encode(record));
+    let (own, era) = take_apart(&encode(record));
     let fields = if in_era { era.unwrap_or_default() } else { own };
     fields.into_iter().find(|(known, _)| *known == tag).map(|(_, bytes)| bytes)
 }

@@ -1,12 +1,12 @@
 //! The codec on records, on damaged ones and on noise.
 
-use abide_core::codec::{decode, encode};
-use abide_core::{EndReason, Record, Stamp, Timestamp};
+use abide_core::codec::{self, MAX_ENCODED, decode};
+use abide_core::{EndReason, ErrorKind, NewRecord, Record, Stamp, Stamps, Timestamp, Token};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use crate::bytes;
+use crate::bytes::{self, encode};
 use crate::script::{COPIES, World, history};
 
 /// One wound of an encoding.
@@ -113,4 +113,27 @@ proptest! {
             prop_assert_eq!(own, cut);
         }
     }
+}
+
+/// A record with one value of so many bytes.
+fn heavy(key: &str, bytes: usize) -> Record {
+    let now = Timestamp::from_millis(1);
+    let new = NewRecord::new(Stamps::new(1).next(now), [1; 16], Token::from_bytes([5; 32]).verifier(), now);
+    Record::create(new.value(key, vec![7; bytes]))
+}
+
+#[test]
+fn what_is_too_large_to_be_read_back_is_not_written() {
+    let rest = encode(&heavy("a", MAX_ENCODED / 2)).len() - MAX_ENCODED / 2;
+    let largest = heavy("a", MAX_ENCODED - rest);
+    assert_eq!(encode(&largest).len(), MAX_ENCODED);
+    assert_eq!(decode(&encode(&largest)).expect("just as large as is read"), largest);
+    let larger = heavy("a", MAX_ENCODED - rest + 1);
+    assert_eq!(codec::encode(&larger).expect_err("one byte more").kind(), ErrorKind::TooLarge);
+}
+
+#[test]
+fn a_join_that_is_too_large_to_be_read_back_is_not_written() {
+    let joined = heavy("a", MAX_ENCODED - 1_000).join(&heavy("b", 2_000));
+    assert_eq!(codec::encode(&joined).expect_err("both values").kind(), ErrorKind::TooLarge);
 }

@@ -8,7 +8,7 @@ use abide_core::{
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
-use crate::bytes::{Fields, foreign, put_together, take_apart, with_foreign};
+use crate::bytes::{Fields, encode, foreign, put_together, take_apart, with_foreign};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -25,7 +25,7 @@ fn rewrite(bytes: &[u8], change: impl FnOnce(&mut Changes)) -> Vec<u8> {
     let mut changes = Changes::new(operation, record.era().expect("it lives").id());
     change(&mut changes);
     let committed = record.commit(&changes, &CommitRules::at(NOW)).expect("an ordinary commit");
-    codec::encode(&committed.expect("it changes something"))
+    encode(&committed.expect("it changes something"))
 }
 
 fn log_in(changes: &mut Changes) {
@@ -46,7 +46,7 @@ fn of_tags_above_99(fields: &[(u16, Vec<u8>)]) -> Fields {
 proptest! {
     #[test]
     fn fields_of_a_newer_version_survive_a_commit_byte_for_byte(own in unknown(), of_era in unknown()) {
-        let (mut known, era) = take_apart(&codec::encode(&record()));
+        let (mut known, era) = take_apart(&encode(&record()));
         let mut era = era.expect("it lives");
         known.extend(own.clone());
         era.extend(of_era.clone());
@@ -63,7 +63,7 @@ proptest! {
         own in unknown(),
         of_era in unknown(),
     ) {
-        let (mut known, era) = take_apart(&codec::encode(&record()));
+        let (mut known, era) = take_apart(&encode(&record()));
         let mut era = era.expect("it lives");
         known.extend(own.clone());
         era.extend(of_era);
@@ -79,7 +79,7 @@ fn a_field_between_known_ones_is_kept_as_well() {
     // Tag 50 is unknown today, and stands behind every known tag of both levels; tag 0 stands before them.
     for tag in [0, 50] {
         let start = with_foreign(&with_foreign(&record(), true, tag, b"era"), false, tag, b"own");
-        let written = rewrite(&codec::encode(&start), |changes| changes.remove("a"));
+        let written = rewrite(&encode(&start), |changes| changes.remove("a"));
         let end = codec::decode(&written).unwrap();
         assert_eq!(foreign(&end, false, tag).as_deref(), Some(&b"own"[..]));
         assert_eq!(foreign(&end, true, tag).as_deref(), Some(&b"era"[..]));
@@ -93,6 +93,21 @@ fn copies_that_know_different_fields_know_both_after_they_met() {
     let both = one.join(&two);
     assert_eq!(foreign(&both, true, 101).as_deref(), Some(&b"one"[..]));
     assert_eq!(foreign(&both, true, 102).as_deref(), Some(&b"two"[..]));
+}
+
+/// Each copy may have been written by another version; what they know together must not be lost to a reader.
+#[test]
+fn a_join_of_copies_with_many_foreign_fields_can_be_read_back() {
+    let with = |tags: std::ops::Range<u16>| {
+        let (mut own, era) = take_apart(&encode(&record()));
+        let mut era = era.expect("it lives");
+        own.extend(tags.clone().map(|tag| (tag, vec![1])));
+        era.extend(tags.map(|tag| (tag, vec![2])));
+        codec::decode(&put_together(own, Some(era))).expect("many fields")
+    };
+    let both = with(100..160).join(&with(140..u16::MAX));
+    assert_eq!(codec::decode(&encode(&both)).expect("its own encoding"), both);
+    assert_eq!(foreign(&both, true, u16::MAX - 1).as_deref(), Some(&[2][..]));
 }
 
 #[test]

@@ -104,7 +104,7 @@ async fn a_commit_keeps_the_fields_of_newer_versions(s: Stage) -> Verdict {
     let token = s.token();
     // A field as the codec writes it, behind all those of today: tag, length, bytes.
     let bytes =
-        [codec::encode(&Record::create(s.new_record(&token))), vec![100, 3, b'n', b'e', b'w']].concat();
+        [codec::encode(&Record::create(s.new_record(&token)))?, vec![100, 3, b'n', b'e', b'w']].concat();
     let record = codec::decode(&bytes)?;
     let created = s.store().create(token.key(), record.clone(), &CreateOptions::default()).await?;
     let live = Live { token, created };

@@ -30,7 +30,7 @@ fn level(fields: &Fields) -> Vec<u8> {
 }
 
 fn rewritten(record: &Record, change: impl FnOnce(&mut Fields)) -> Record {
-    let bytes = codec::encode(record);
+    let bytes = codec::encode(record).expect("a small record");
     let mut own = fields(&bytes[HEAD..]);
     change(&mut own);
     codec::decode(&[&bytes[..HEAD], &level(&own)].concat()).expect("still a record")
@@ -52,7 +52,8 @@ pub(crate) fn without_unknown_fields(record: &Record) -> Record {
 
 /// `new`, in which the secrets of `old` are good as well.
 pub(crate) fn with_secrets_of(old: &Record, new: &Record) -> Record {
-    let mut before = fields(&codec::encode(old)[HEAD..]);
+    let bytes = codec::encode(old).expect("a small record");
+    let mut before = fields(&bytes[HEAD..]);
     let before = secrets(&fields(era_of(&mut before)));
     rewritten(new, |own| {
         let era = era_of(own);
