@@ -53,6 +53,7 @@ pub mod registry;
 pub mod session;
 mod sessions;
 mod shared;
+mod sync;
 
 pub use abide_core as core;
 pub use abide_core::Handle;

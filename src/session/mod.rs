@@ -30,8 +30,7 @@ mod values;
 mod write;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use abide_core::Timestamp;
 
@@ -43,6 +42,7 @@ use state::{Identity, State};
 
 use crate::cookie::Candidates;
 use crate::shared::Shared;
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, PoisonError};
 
 /// The session of one request.
 ///

@@ -4,14 +4,13 @@
 //! the best is taken. Nothing else of a candidate is ever used: a token that does not verify is never adopted, and
 //! nothing is committed to its session.
 
-use std::sync::atomic::Ordering;
-
 use abide_core::{LoadOptions, Loaded, Peek, SecretState, Timestamp, Token};
 
 use super::Session;
 use super::state::{Identity, Live};
 use crate::error::Error;
 use crate::event::EventKind;
+use crate::sync::Ordering;
 
 impl Session {
     /// Makes sure that the session is loaded.

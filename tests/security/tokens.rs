@@ -168,7 +168,7 @@ async fn a_token_that_names_no_live_session_is_never_adopted() {
 
 /// What is at rest of a client's session.
 async fn dump(stage: &Stage, client: &Client) -> Vec<u8> {
-    codec::encode(&stage.stored(client).await.unwrap().record)
+    codec::encode(&stage.stored(client).await.unwrap().record).unwrap()
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

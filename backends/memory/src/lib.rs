@@ -13,6 +13,7 @@
 //! | `shard` | one shard: the sessions of some keys, and when they are due |
 //! | `due` | which keys are due when |
 //! | `users` | which sessions a user has, and since when logins count |
+//! | `sync` | the locks: those of std, in unit tests those of shuttle |
 //!
 //! Locks are taken in one order: a shard, then the users. Nothing is awaited under a lock.
 //!
@@ -33,6 +34,7 @@
 mod due;
 mod shard;
 mod store;
+mod sync;
 mod users;
 
 pub use store::{MemoryStore, MemoryStoreBuilder};

@@ -1,7 +1,7 @@
 //! The [`SessionStore`] over the shards and the users.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::{
@@ -12,6 +12,7 @@ use abide_core::{
 use async_trait::async_trait;
 
 use crate::shard::{Shard, is_of};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::users::Users;
 
 /// Many more than cores, so that two requests seldom want one; a power of two, so that a mask picks one.

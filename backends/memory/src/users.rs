@@ -5,10 +5,12 @@
 //! step under this lock, so a login is either refused by the barrier or found in the list.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::{Error, ErrorKind, SessionKey, Timestamp};
+
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How long a barrier stands: longer than any request that began before it.
 const BARRIER_STANDS: Duration = Duration::from_secs(600);
