@@ -33,6 +33,8 @@
 
 mod due;
 mod shard;
+#[doc(hidden)]
+pub mod snapshot;
 mod store;
 mod sync;
 mod users;
