@@ -162,7 +162,7 @@ const CUT_SHORT: Damage = Damage::Wrong("a count or a length promises more than 
 ///
 /// # Errors
 ///
-/// Those of `to`; [`InvalidData`](io::ErrorKind::InvalidData) for a name or a record of 4 GiB or more.
+/// Those of `to`, and where a record is too large to be encoded.
 pub fn encode(content: &Content, to: impl Write) -> io::Result<()> {
     let mut to = Sealing { to, hasher: blake3::Hasher::new() };
     to.write_all(&MAGIC)?;
@@ -176,7 +176,7 @@ pub fn encode(content: &Content, to: impl Write) -> io::Result<()> {
     to.u64(content.sessions.len() as u64)?;
     for (key, record) in &content.sessions {
         to.write_all(key.as_bytes())?;
-        to.counted(&codec::encode(record))?;
+        to.counted(&codec::encode(record).map_err(io::Error::other)?)?;
     }
     let checksum = to.hasher.finalize();
     to.to.write_all(checksum.as_bytes())
