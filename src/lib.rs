@@ -36,6 +36,7 @@
 //! |---|---|---|
 //! | `memory` | yes | the scheme `memory:`, sessions in this process |
 //! | `axum` | no | [`Session`] as an extractor, [`Error`] as a response |
+//! | `testing` | no | `testing`: sessions on a clock that you move, and clients who are signed in, for your own tests |
 //!
 //! Without any feature this crate is the layer alone, for a store of your own.
 //!
@@ -54,6 +55,8 @@ pub mod session;
 mod sessions;
 mod shared;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use abide_core as core;
 pub use abide_core::Handle;

@@ -83,12 +83,24 @@ impl SessionsBuilder {
     /// # Errors
     ///
     /// [`ConfigError`] for a wrong setting, and where the store cannot be opened.
-    pub async fn open(self) -> Result<Sessions, ConfigError> {
+    pub async fn open(mut self) -> Result<Sessions, ConfigError> {
         self.config.check()?;
-        let store = match self.store {
+        let store = match self.store.take() {
             Some(store) => store,
             None => self.registry.open(&self.config.store, &StoreParts::new(self.clock.clone())).await?,
         };
+        self.over(store)
+    }
+
+    /// As [`open`](Self::open), where the store was given: then there is nothing to wait for.
+    #[cfg(feature = "testing")]
+    pub(crate) fn open_given(mut self) -> Result<Sessions, ConfigError> {
+        self.config.check()?;
+        let store = self.store.take().ok_or_else(|| ConfigError::new("no store was given"))?;
+        self.over(store)
+    }
+
+    fn over(self, store: Arc<dyn SessionStore>) -> Result<Sessions, ConfigError> {
         if self.config.insecure_http {
             tracing::warn!(
                 target: "abide",

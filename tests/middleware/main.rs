@@ -8,6 +8,7 @@
 //! | `servers` | axum and plain hyper over real connections |
 //! | `nesting` | layers within layers |
 //! | `cookies` | which cookie counts, and what else stands in the headers |
+//! | `testing` | what applications test themselves with |
 //! | `writing` | when the store is written |
 //! | `after_headers` | a session in a streamed body |
 //! | `hang_up` | requests that are dropped, handlers that panic |
@@ -33,4 +34,5 @@ mod renewal;
 mod servers;
 mod service;
 mod stage;
+mod testing;
 mod writing;
