@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Value,
     /// The response's headers are gone, so no cookie can be sent any more.
     TooLate,
+    /// The request's CSRF token is none of the session's.
+    CsrfToken,
     /// The request did not pass a session layer.
     MissingLayer,
 }

@@ -24,6 +24,8 @@ pub enum EventKind {
     UnknownToken,
     /// A request brought a secret that was replaced, after its grace: a sign of a copied token.
     StaleToken,
+    /// A request's CSRF token was none of its session's: a page that is too old, or a forged request.
+    CsrfRefused,
     /// A request's changes came after a login or renewal had superseded them.
     Superseded,
     /// A commit failed, and the request with it.
@@ -63,6 +65,7 @@ impl Event {
             EventKind::Ended(_) => "ended",
             EventKind::UnknownToken => "unknown_token",
             EventKind::StaleToken => "stale_token",
+            EventKind::CsrfRefused => "csrf_refused",
             EventKind::Superseded => "superseded",
             EventKind::CommitFailed(_) => "commit_failed",
             EventKind::SlideFailed(_) => "slide_failed",
@@ -80,6 +83,7 @@ impl Event {
                 | EventKind::Renewed
                 | EventKind::Ended(_)
                 | EventKind::UnknownToken
+                | EventKind::CsrfRefused
                 | EventKind::Superseded
         )
     }

@@ -59,7 +59,7 @@ mod sync;
 pub mod testing;
 
 pub use abide_core as core;
-pub use abide_core::Handle;
+pub use abide_core::{CsrfToken, Handle};
 
 pub use config::{Config, ConfigError};
 pub use error::{Error, ErrorKind};

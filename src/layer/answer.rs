@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 /// | error | status |
 /// |---|---|
 /// | the session is over | 401 |
+/// | a CSRF token that is none of the session's | 403 |
 /// | superseded, conflict | 409 |
 /// | the store is unavailable, ambiguous or full, or a clock is off | 503 with `Retry-After` |
 /// | everything else | 500 |
@@ -37,6 +38,7 @@ use crate::error::{Error, ErrorKind};
 pub fn answer(error: &Error) -> Response<()> {
     let status = match error.kind() {
         ErrorKind::Store(kind) => status_of(kind),
+        ErrorKind::CsrfToken => StatusCode::FORBIDDEN,
         ErrorKind::Value | ErrorKind::TooLate | ErrorKind::MissingLayer => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let mut response = Response::new(());

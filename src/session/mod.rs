@@ -5,6 +5,7 @@
 //! | `mod` | `Session` itself |
 //! | `values` | reading and writing values |
 //! | `facts` | who, until when, under which handle |
+//! | `csrf` | the token against cross-site requests |
 //! | `life` | login, renewal, logout, and a user's other sessions |
 //! | `find` | the session of a request, by cookie name where layers nest |
 //! | `state` | what one request knows of its session |
@@ -16,6 +17,7 @@
 //! | `json` | values as JSON |
 //! | `protect` | a commit once begun is finished |
 
+mod csrf;
 mod facts;
 mod find;
 mod finish;

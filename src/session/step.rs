@@ -61,6 +61,7 @@ struct Updated {
 /// What a step is made of, beside the session.
 struct Parts<'a> {
     opens: Option<&'a NewIdentity>,
+    begins: bool,
     updated: Option<Updated>,
     taken: Revision,
 }
@@ -72,7 +73,7 @@ impl Session {
             Intent::Open(identity) => Some(*identity),
             _ => None,
         };
-        let parts = Parts { opens, updated, taken };
+        let parts = Parts { opens, begins: matches!(intent, Intent::Begin), updated, taken };
         let state = self.state();
         match &state.identity {
             Identity::Live(live) => self.commit_step(&state, live, parts),
@@ -186,7 +187,7 @@ impl Session {
             Some(_) => return Ok(Step::Nothing),
             None => None,
         };
-        if user.is_none() && parts.updated.is_none() && !state.pending.has_value() {
+        if user.is_none() && !parts.begins && parts.updated.is_none() && !state.pending.has_value() {
             return Ok(Step::Nothing);
         }
         if state.headers_sent {

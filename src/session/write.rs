@@ -31,6 +31,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// What an operation wants beside committing what is pending.
 pub(super) enum Intent<'a> {
     Save,
+    /// Stores an empty session.
+    Begin,
     Update(&'a mut (dyn Update + 'a)),
     Open(&'a NewIdentity),
 }

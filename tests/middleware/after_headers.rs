@@ -52,6 +52,7 @@ async fn the_first_write_of_an_empty_session_is_refused() {
     for session in [held(&mut client, untouched()).await, held(&mut client, read()).await] {
         is_too_late(session.increment("n", 1).await);
         is_too_late(session.log_in("ada").await);
+        is_too_late(session.csrf_token().await);
         if session.insert("n", &1).is_ok() {
             is_too_late(session.save().await);
         }

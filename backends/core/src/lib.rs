@@ -7,6 +7,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`token`] | the token of the cookie, and the names of a session that derive from it |
+//! | [`csrf`] | the token against cross-site requests |
 //! | [`time`], [`entropy`] | the clock and the random source, both injected |
 //! | [`name`] | the names of values |
 //! | [`stamp`] | the hybrid logical clock that orders writes |
@@ -36,6 +37,7 @@
 
 pub mod changes;
 pub mod codec;
+pub mod csrf;
 pub mod entropy;
 pub mod error;
 pub mod name;
@@ -49,6 +51,7 @@ pub mod token;
 pub use async_trait::async_trait;
 
 pub use changes::{Changes, Keep, NewEra, ValueChange};
+pub use csrf::CsrfToken;
 pub use entropy::{Entropy, SeededEntropy, SystemEntropy};
 pub use error::{Error, ErrorKind};
 pub use name::Name;

@@ -262,7 +262,7 @@ impl fmt::Display for TokenError {
 
 impl std::error::Error for TokenError {}
 
-fn decode<const N: usize, const LEN: usize>(text: &[u8]) -> Result<[u8; N], TokenError> {
+pub(crate) fn decode<const N: usize, const LEN: usize>(text: &[u8]) -> Result<[u8; N], TokenError> {
     if text.len() != LEN {
         return Err(TokenError);
     }
@@ -274,7 +274,7 @@ fn decode<const N: usize, const LEN: usize>(text: &[u8]) -> Result<[u8; N], Toke
 }
 
 /// The first 16 bytes of BLAKE3 over the label and `input`, which must fit one block with it.
-fn labelled_hash(label: &[u8; 16], input: &[u8]) -> [u8; 16] {
+pub(crate) fn labelled_hash(label: &[u8; 16], input: &[u8]) -> [u8; 16] {
     let mut block = [0; 64];
     let end = 16 + input.len();
     block[..16].copy_from_slice(label);
