@@ -11,6 +11,7 @@
 //! | [`client`] | requests, cookies, and the check that a kind does its work |
 //! | [`speed`] | requests per second, in interleaved rounds |
 //! | [`allocations`], [`memory`] | what [`allocator`] counts per request and per session |
+//! | [`instructions`] | instructions of a request, counted by valgrind |
 //! | [`hash`] | candidates for the hash of a verifier |
 //! | [`report`], [`machine`] | what is printed |
 
@@ -18,6 +19,7 @@ mod allocations;
 mod allocator;
 mod client;
 mod hash;
+mod instructions;
 mod kinds;
 mod machine;
 mod memory;
@@ -43,6 +45,14 @@ fn main() -> anyhow::Result<()> {
             println!("{options}\n\n{}", report::hash(&hash::measure(&options)));
             Ok(())
         }
+        Some(Command::Instructions(options)) => {
+            println!("{options}\n\n{}", report::INSTRUCTIONS_HEAD);
+            for path in routes::Path::ALL {
+                print!("{}", report::instructions(path, &instructions::measure(&options, path)?));
+            }
+            Ok(())
+        }
+        Some(Command::Serve(options)) => instructions::serve(&options),
     }
 }
 

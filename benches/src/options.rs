@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::routes::Path;
+
 /// Compares abide with the floor and with its peers, in one run.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
@@ -23,6 +25,11 @@ pub(crate) enum Command {
     Memory(Memory),
     /// Candidates for the hash of a verifier.
     Hash(Hash),
+    /// Instructions of a request, counted by valgrind, which must be installed.
+    Instructions(Instructions),
+    /// What `instructions` runs under valgrind: some requests, one after the other.
+    #[command(hide = true)]
+    Serve(Serve),
 }
 
 /// How the speed is measured.
@@ -94,4 +101,35 @@ impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} rounds of {} hashes", self.rounds, self.hashes)
     }
+}
+
+/// How the instructions are counted.
+#[derive(Args, Debug)]
+pub(crate) struct Instructions {
+    /// Requests of which one is the mean.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) requests: u32,
+    /// Only kinds whose name contains one of these, separated by commas; the floor is always there.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+}
+
+impl fmt::Display for Instructions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "one thread, the mean of {} requests", self.requests)
+    }
+}
+
+/// What is run under valgrind.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// The name of the kind.
+    #[arg(long)]
+    pub(crate) kind: String,
+    /// Where the requests go.
+    #[arg(long)]
+    pub(crate) path: Path,
+    /// How many.
+    #[arg(long)]
+    pub(crate) requests: u32,
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::allocations::PerRequest;
 use crate::hash::Time;
+use crate::kinds::AnyKind;
 use crate::memory::PerSession;
 use crate::routes::Path;
 use crate::speed::Rates;
@@ -29,6 +30,28 @@ pub(crate) fn speed(path: Path, rates: &[Rates], counts: &[PerRequest]) -> Strin
             count.allocations,
             count.allocations - counts[0].allocations,
             count.bytes,
+        );
+    }
+    rows
+}
+
+/// The head of the table of instructions, whose rows follow path by path.
+pub(crate) const INSTRUCTIONS_HEAD: &str = "\
+| path | kind | instructions | of the floor | over the floor |
+|---|---|---:|---:|---:|";
+
+/// The rows of one path; the ratio is the floor's instructions to the kind's, as a speed would be.
+pub(crate) fn instructions(path: Path, kinds: &[(AnyKind, u64)]) -> String {
+    let mut rows = String::new();
+    let floor = kinds[0].1;
+    for (kind, instructions) in kinds {
+        let ratio = floor as f64 / *instructions as f64;
+        let over = *instructions as i64 - floor as i64;
+        let _ = writeln!(
+            rows,
+            "| {} | {} | {instructions} | **{ratio:.2}** | {over:+} |",
+            path.name(),
+            kind.name()
         );
     }
     rows

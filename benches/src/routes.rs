@@ -22,7 +22,7 @@ pub(crate) fn failed(error: impl std::fmt::Display) -> StatusCode {
 }
 
 /// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Path {
     /// The handler never looks at the session, though the client sends the cookie of one.
     Untouched,
