@@ -121,6 +121,16 @@ impl MemoryStore {
         self.0.shards.iter().map(lock)
     }
 
+    fn commit_now(
+        &self,
+        key: &SessionKey,
+        changes: &Changes,
+        options: &CommitOptions,
+    ) -> Result<Loaded, Error> {
+        let now = self.now();
+        self.shard(key).commit(key, changes, options, &self.0.users, now)
+    }
+
     fn user_session(&self, key: SessionKey, user: &str) -> Option<UserSession> {
         let loaded = self.shard(&key).load(&key, self.now()).filter(|loaded| is_of(&loaded.record, user))?;
         UserSession::of(key, &loaded.record)
@@ -169,8 +179,17 @@ impl SessionStore for MemoryStore {
         changes: &Changes,
         options: &CommitOptions,
     ) -> Result<Loaded, Error> {
-        let now = self.now();
-        self.shard(key).commit(key, changes, options, &self.0.users, now)
+        self.commit_now(key, changes, options)
+    }
+
+    fn try_commit(
+        &self,
+        key: &SessionKey,
+        _version: Version,
+        changes: &Changes,
+        options: &CommitOptions,
+    ) -> Option<Result<Loaded, Error>> {
+        Some(self.commit_now(key, changes, options))
     }
 
     async fn end(

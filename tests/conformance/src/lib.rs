@@ -15,6 +15,7 @@
 //! #     async fn load(&self, _: &SessionKey, _: &LoadOptions) -> Result<Option<Loaded>, Error> { no() }
 //! #     fn peek(&self, _: &SessionKey) -> Peek { Peek::Ask }
 //! #     async fn commit(&self, _: &SessionKey, _: Version, _: &Changes, _: &CommitOptions) -> Result<Loaded, Error> { no() }
+//! #     fn try_commit(&self, _: &SessionKey, _: Version, _: &Changes, _: &CommitOptions) -> Option<Result<Loaded, Error>> { None }
 //! #     async fn end(&self, _: &SessionKey, _: EndReason, _: &EndOptions) -> Result<EndOutcome, Error> { no() }
 //! #     async fn of_user(&self, _: &str, _: &Page) -> Result<UserPage, Error> { no() }
 //! #     async fn end_user(&self, _: &str, _: &EndUserOptions) -> Result<u64, Error> { no() }

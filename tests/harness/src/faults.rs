@@ -161,6 +161,17 @@ impl<S: SessionStore> SessionStore for Faults<S> {
         leave(lost, self.store.commit(key, version, changes, options).await)
     }
 
+    /// A network is always waited for.
+    fn try_commit(
+        &self,
+        _: &SessionKey,
+        _: Version,
+        _: &Changes,
+        _: &CommitOptions,
+    ) -> Option<Result<Loaded, Error>> {
+        None
+    }
+
     async fn end(
         &self,
         key: &SessionKey,

@@ -97,6 +97,18 @@ pub trait SessionStore: Send + Sync + fmt::Debug + 'static {
         options: &CommitOptions,
     ) -> Result<Loaded, Error>;
 
+    /// What [`commit`](SessionStore::commit) would answer, where that needs no waiting; else `None`, and nothing was
+    /// done.
+    ///
+    /// It MUST NOT block: a store that keeps its sessions elsewhere answers `None`.
+    fn try_commit(
+        &self,
+        key: &SessionKey,
+        version: Version,
+        changes: &Changes,
+        options: &CommitOptions,
+    ) -> Option<Result<Loaded, Error>>;
+
     /// Ends a session, whatever else is under way: no commit and no retried create brings it back.
     ///
     /// A session that is missing or over is no error; the answer says whether there was a live one. The end is

@@ -47,7 +47,13 @@ cases! {
 }
 
 /// The stored record must be `expected`, and so must the answer be.
-async fn stored_is(s: &Stage, live: &Live, answer: &Loaded, expected: &Record, what: &str) -> Verdict {
+pub(super) async fn stored_is(
+    s: &Stage,
+    live: &Live,
+    answer: &Loaded,
+    expected: &Record,
+    what: &str,
+) -> Verdict {
     claim_eq!(*answer.record, *expected, "the answer to {what}");
     let held = s.held(live).await?;
     claim_eq!(*held.record, *expected, "what is stored after {what}");
@@ -56,7 +62,7 @@ async fn stored_is(s: &Stage, live: &Live, answer: &Loaded, expected: &Record, w
 }
 
 /// Random changes to `held`, or to `stale`, an earlier state of it.
-fn random_changes(s: &Stage, held: &Record, stale: &Record) -> Changes {
+pub(super) fn random_changes(s: &Stage, held: &Record, stale: &Record) -> Changes {
     let [kind, key, value, whose] = s.bytes::<4>();
     let seen = if whose % 4 == 0 { stale } else { held };
     let key = format!("key {}", key % 4);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `living` | when a session is live and when it is over |
 //! | `creating`, `loading`, `committing`, `ending` | the operations on one session |
+//! | `trying` | commits that do not wait |
 //! | `users` | a user's sessions, and the end of all of them |
 //! | `everyone` | the end of all sessions |
 //! | `standing` | ready, capabilities, drain |
@@ -25,15 +26,17 @@ mod races;
 mod retries;
 mod secrets;
 mod standing;
+mod trying;
 mod users;
 
 use crate::case::Case;
 
-const PARTS: [&[Case]; 13] = [
+const PARTS: [&[Case]; 14] = [
     living::CASES,
     creating::CASES,
     loading::CASES,
     committing::CASES,
+    trying::CASES,
     secrets::CASES,
     ending::CASES,
     users::CASES,

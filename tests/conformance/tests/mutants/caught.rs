@@ -106,6 +106,11 @@ caught! {
         by a_confirmed_secret_leaves_the_older_one_a_grace, a_slide_moves_the_deadline;
     a_limit_that_counts_what_a_wrapper_added: OverheadCounts
         by bytes_that_a_wrapper_added_do_not_count_against_the_limit;
+    a_tried_commit_that_is_only_said: TriedCommitIsOnlySaid by a_commit_that_need_not_wait_is_a_commit;
+    a_tried_commit_that_is_done_and_denied: TriedCommitIsDenied by a_commit_that_need_not_wait_is_a_commit;
+    a_tried_commit_that_upserts: TriedCommitUpserts by a_commit_that_need_not_wait_revives_nothing;
+    a_tried_commit_that_gives_up_while_busy: TriedCommitGivesUpWhileBusy
+        by a_commit_that_need_not_wait_answers_while_an_operation_is_under_way;
     a_conflict_with_another_record: StaleCurrent by an_update_whose_value_moved_is_a_conflict;
     a_login_that_leaves_the_old_secret: LoginLeavesTheOldSecret by a_login_kills_every_older_secret;
     a_login_that_keeps_everything: LoginKeepsEverything by a_login_carries_over_what_its_opener_keeps;

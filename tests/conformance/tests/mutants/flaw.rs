@@ -43,6 +43,10 @@ pub(crate) enum Flaw {
     OnlyValuesCount,
     OverheadCounts,
     StaleCurrent,
+    TriedCommitIsOnlySaid,
+    TriedCommitIsDenied,
+    TriedCommitUpserts,
+    TriedCommitGivesUpWhileBusy,
     // Eras and secrets.
     LoginLeavesTheOldSecret,
     LoginKeepsEverything,

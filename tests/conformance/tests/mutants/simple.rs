@@ -510,7 +510,7 @@ impl SessionStore for Simple {
                 give_way().await;
             }
             Some(Flaw::CommitHappensInParts) => self.commit_in_parts(key, changes, options).await?,
-            Some(Flaw::PeekGivesUpWhileBusy) => {
+            Some(Flaw::PeekGivesUpWhileBusy | Flaw::TriedCommitGivesUpWhileBusy) => {
                 self.shared.busy.store(true, SeqCst);
                 give_way().await;
                 self.shared.busy.store(false, SeqCst);
@@ -518,6 +518,34 @@ impl SessionStore for Simple {
             _ => {}
         }
         self.commit_now(key, version, changes, options, saw)
+    }
+
+    fn try_commit(
+        &self,
+        key: &SessionKey,
+        version: Version,
+        changes: &Changes,
+        options: &CommitOptions,
+    ) -> Option<Result<Loaded, Error>> {
+        if self.shared.cut.load(SeqCst) {
+            return None;
+        }
+        if self.has(Flaw::TriedCommitGivesUpWhileBusy) && self.shared.busy.load(SeqCst) {
+            return Some(Err(ErrorKind::Missing.into()));
+        }
+        let held = self.load_now(key);
+        let tried = self.commit_now(key, version, changes, options, None);
+        match self.shared.flaw {
+            Some(Flaw::TriedCommitIsOnlySaid) if tried.is_ok() => {
+                self.state().slots.get_mut(key)?.loaded = held?;
+                Some(tried)
+            }
+            Some(Flaw::TriedCommitIsDenied) => None,
+            Some(Flaw::TriedCommitUpserts) if tried.is_err() => {
+                Some(Ok(self.upsert(&mut self.state(), key, changes)))
+            }
+            _ => Some(tried),
+        }
     }
 
     async fn end(&self, key: &SessionKey, _reason: EndReason, _: &EndOptions) -> Result<EndOutcome, Error> {
