@@ -1,6 +1,8 @@
 //! Cookies in and out: several of one name, and what else stands in the headers.
 
 use abide::Session;
+use abide::core::Token;
+use abide_harness::Method;
 use axum::body::Body;
 use axum::response::IntoResponse;
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
@@ -136,4 +138,13 @@ async fn a_session_made_and_ended_in_one_request_leaves_no_token_behind() {
         .await;
     let cookies = answer.set_cookies();
     assert!(cookies.len() == 1 && cookies[0].contains("Max-Age=0"), "{cookies:?}");
+}
+
+#[tokio::test]
+async fn however_many_cookies_of_our_name_come_at_most_four_are_looked_up() {
+    let stage = Stage::new().await;
+    let flood: String =
+        (0..100).map(|n| format!("__Host-id={}; ", Token::from_bytes([n; 32]).encode())).collect();
+    assert_eq!(who(&stage, &[flood.clone(), flood]).await, "nobody");
+    assert_eq!(stage.store.calls(Method::Load), 4);
 }

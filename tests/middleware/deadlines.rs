@@ -1,10 +1,13 @@
 //! The idle deadline, which use slides, and the absolute one, which nothing does.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use abide::config::Touch;
+use abide::core::{ManualClock, Timestamp};
 use abide::{Config, Deadlines, Error};
 use abide_harness::Method;
+use abide_memory::MemoryStore;
 
 use crate::stage::{Client, HOUR, MINUTE, SECOND, Stage};
 
@@ -181,4 +184,20 @@ async fn a_session_that_expires_while_a_request_runs_takes_no_write() {
     assert!(answer.set_cookies().is_empty());
     assert_eq!(answer.text().await, "the handler's answer");
     assert_eq!(client.get("n").await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_sessions_that_expired_leave_the_memory_store_by_time() {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
+    let memory = MemoryStore::builder().clock(clock.clone()).build();
+    memory.keep_swept(10 * SECOND);
+    let builder = Config::new().builder().store(Arc::new(memory.clone())).clock(clock.clone());
+    let sessions = builder.open().await.unwrap();
+    for _ in 0..1000 {
+        Client::of(&sessions).insert("n", 1).await.is_ok();
+    }
+    assert_eq!(memory.len(), 1000);
+    clock.advance(31 * MINUTE);
+    tokio::time::sleep(11 * SECOND).await;
+    assert_eq!(memory.len(), 0, "nobody asked for any of them");
 }

@@ -5,6 +5,7 @@
 use abide::Keep;
 use abide::core::{EndOptions, EndReason, SessionStore as _};
 use abide::event::EventKind;
+use abide_harness::Method;
 use http::StatusCode;
 use tokio::task::JoinSet;
 
@@ -190,4 +191,14 @@ async fn a_session_that_an_administrator_ended_while_a_request_ran_is_over() {
     };
     assert_eq!(write_after(&mut client, end).await, (StatusCode::OK, 0));
     assert_eq!(client.name().await, None);
+}
+
+#[tokio::test]
+async fn what_comes_too_late_for_an_ended_session_is_not_saved_under_another_key() {
+    let stage = Stage::new().await;
+    let mut client = stage.user("ada").await;
+    let mut tab = client.tab();
+    write_after(&mut client, async || tab.log_out().await.is_ok()).await;
+    assert_eq!(stage.store.calls(Method::Create), 1, "the session of the login, and no other");
+    assert_eq!(client.get("role").await, None);
 }

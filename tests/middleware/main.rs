@@ -6,6 +6,8 @@
 //! | `stage` | sessions, clients, and what is behind them |
 //! | `service` | the layer as a Tower service |
 //! | `servers` | axum and plain hyper over real connections |
+//! | `wire` | HTTP as it is spoken: `HEAD`, 304, HTTP/2, panics |
+//! | `upgrades` | connections that go over to another protocol |
 //! | `nesting` | layers within layers |
 //! | `cookies` | which cookie counts, and what else stands in the headers |
 //! | `testing` | what applications test themselves with |
@@ -35,4 +37,6 @@ mod servers;
 mod service;
 mod stage;
 mod testing;
+mod upgrades;
+mod wire;
 mod writing;

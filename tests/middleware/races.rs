@@ -3,7 +3,7 @@
 //! Where one must come between the look and the write of another, it is sent from inside the other's handler: so each
 //! order is the one that the test names, every time. Where any order will do, tasks run at once on two threads.
 
-use abide::Error;
+use abide::{Config, Error};
 use http::StatusCode;
 use tokio::task::JoinSet;
 
@@ -126,4 +126,37 @@ async fn of_16_updates_by_clones_within_one_request_every_one_is_applied() {
         .await
         .is_ok();
     assert_eq!(client.get("n").await, Some(16));
+}
+
+#[tokio::test]
+async fn a_counter_at_two_servers_in_turn_misses_no_number() {
+    let stage = Stage::new().await;
+    let servers = [stage.another_server(Config::new()).await, stage.another_server(Config::new()).await];
+    let mut client = stage.client();
+    for n in 1..=10 {
+        client = client.at(&servers[n % 2]);
+        let answer = client.ask(async |session| session.increment("n", 1).await.map(|n| n.to_string())).await;
+        assert_eq!(answer.text().await, n.to_string());
+        assert_eq!(client.get("n").await, Some(n as i64));
+    }
+}
+
+#[tokio::test]
+async fn the_function_of_an_update_may_use_the_session() {
+    let stage = Stage::new().await;
+    let mut client = stage.visitor().await;
+    client
+        .ask(async |session| {
+            let clone = session.clone();
+            let add = move |n: Option<i64>| {
+                clone.insert("within", &7).unwrap();
+                clone.remove("absent");
+                drop(format!("{clone:?}"));
+                n.unwrap_or_default() + 1
+            };
+            session.update("n", add).await.map(drop)
+        })
+        .await
+        .is_ok();
+    assert_eq!((client.get("n").await, client.get("within").await), (Some(2), Some(7)));
 }

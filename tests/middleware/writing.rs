@@ -157,3 +157,22 @@ async fn what_was_saved_before_a_5xx_stays_saved() {
         .await;
     assert_eq!(client.get("n").await, Some(2));
 }
+
+#[tokio::test]
+async fn a_new_token_before_a_5xx_reaches_the_client_and_opens_the_session() {
+    for keep in [true, false] {
+        let stage = Stage::with(Config::new().keep_on_server_error(keep)).await;
+        let mut client = stage.visitor().await;
+        for name in ["ada", "eve"] {
+            let answer = client
+                .ask(async |session| {
+                    session.log_in(name).await.unwrap();
+                    session.renew().await.unwrap();
+                    StatusCode::BAD_GATEWAY
+                })
+                .await;
+            assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::BAD_GATEWAY, 1));
+            assert_eq!((client.name().await.as_deref(), client.get("n").await), (Some(name), Some(1)));
+        }
+    }
+}

@@ -169,3 +169,15 @@ async fn beside_a_session_cookie_nothing_is_cached_unless_the_handler_chose() {
     assert_eq!(client.ask(chosen).await.headers[CACHE_CONTROL], "private, no-cache");
     assert_eq!(client.log_out().await.headers[CACHE_CONTROL], "no-store");
 }
+
+// Row 4.
+#[tokio::test]
+async fn a_cookie_is_partitioned_where_that_is_configured_and_only_then() {
+    for partitioned in [true, false] {
+        let config = Config::new().same_site(SameSite::None).partitioned(partitioned);
+        let (answer, mut client) = first_answer(config).await;
+        assert_eq!(attributes(&answer).contains(&"partitioned".to_owned()), partitioned);
+        let removed = client.log_out().await;
+        assert_eq!(attributes(&removed).contains(&"partitioned".to_owned()), partitioned, "else it stays");
+    }
+}

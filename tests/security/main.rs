@@ -7,15 +7,19 @@
 //! | `cookies` | 4, 5, 6, 13, 14: what a response says about the cookie |
 //! | `life` | 8 to 12 and 28: when a token, and when a session, is over |
 //! | `users` | 15, 16, 18: a user's sessions, administrators, the last authentication |
+//! | `races` | 24: what is checked and what is done come in one step |
+//! | `bounds` | 27: what a client can make a server hold |
 //! | `forgery` | 19: requests that another site made up |
 //! | `disclosure` | 25, 26: what is logged and told, and what is never shown |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod bounds;
 mod cookies;
 mod disclosure;
 mod forgery;
 mod life;
+mod races;
 #[allow(dead_code, reason = "shared with the tests of the layer, and each uses its part")]
 #[path = "../middleware/stage.rs"]
 mod stage;
