@@ -32,6 +32,8 @@
 //! ```
 
 mod due;
+#[cfg(test)]
+mod schedules;
 mod shard;
 #[doc(hidden)]
 pub mod snapshot;

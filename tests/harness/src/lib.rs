@@ -5,13 +5,19 @@
 //! | `browser` | an HTTP client with one session cookie |
 //! | `node` | `examples/node` as a real process |
 //! | `faults` | a store that counts its calls, and whose network fails or hangs on demand |
+//! | `schedules` | one scenario under thousands of schedules |
+//! | `seed` | the seed of a randomised test |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod browser;
 mod faults;
 mod node;
+mod schedules;
+mod seed;
 
 pub use browser::{Answer, Browser, http_client};
 pub use faults::{Faults, Method};
 pub use node::{Node, NodeExit};
+pub use schedules::explore;
+pub use seed::seed;
