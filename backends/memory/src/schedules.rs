@@ -236,7 +236,8 @@ fn operations_of_every_kind_never_wait_for_each_other_for_ever() {
             stage.beside(move |s| _ = s.log_in(0, &seen, "bob")),
             stage.beside(|s| _ = s.end_user("ada")),
             stage.beside(|s| _ = block_on(s.store.end_all(EndReason::LoggedOut))),
-            stage.beside(|s| _ = (s.store.sweep(), s.end(1), s.of_user("bob"), s.store.len())),
+            stage.beside(|s| _ = (s.of_user("ada"), s.of_user("bob"))),
+            stage.beside(|s| _ = (s.store.sweep(), s.end(1), s.store.len())),
         ];
         threads.into_iter().for_each(done);
         stage.is_sound();
