@@ -16,6 +16,7 @@
 //! | `finish` | what happens after the handler |
 //! | `json` | values as JSON |
 //! | `protect` | a commit once begun is finished |
+//! | `schedules` | tests: clones of one session at once, under thousands of schedules |
 
 mod csrf;
 mod facts;
@@ -26,6 +27,9 @@ mod life;
 mod open;
 mod pending;
 mod protect;
+#[cfg(feature = "memory")]
+#[cfg(test)]
+mod schedules;
 mod state;
 mod step;
 mod values;

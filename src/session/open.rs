@@ -112,8 +112,8 @@ impl Session {
 
     fn opened(&self, best: Option<Live>) {
         let mut state = self.state();
-        // Another clone may have opened it meanwhile, and changed it since.
-        if matches!(state.identity, Identity::Unopened | Identity::Empty) {
+        // Another clone may have opened it meanwhile, and changed it since, or logged out of what was found here.
+        if matches!(state.identity, Identity::Unopened | Identity::Empty) && !state.logged_out {
             state.identity = best.map_or(Identity::Empty, Identity::Live);
         }
         self.0.opened.store(true, Ordering::Release);

@@ -68,12 +68,25 @@ impl Pending {
         self.cleared.is_some()
     }
 
-    pub(super) fn idle_timeout(&self) -> Option<Duration> {
-        self.idle_timeout.map(|(timeout, _)| timeout)
+    /// Whether everything was cleared up to `revision`.
+    pub(super) fn is_cleared_until(&self, revision: Revision) -> bool {
+        self.cleared.is_some_and(|cleared| cleared <= revision)
+    }
+
+    /// The idle timeout as of `revision`.
+    pub(super) fn idle_timeout_until(&self, revision: Revision) -> Option<Duration> {
+        self.idle_timeout.filter(|(_, since)| *since <= revision).map(|(timeout, _)| timeout)
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = (&Name, Option<&Bytes>)> {
         self.entries.iter().map(|entry| (&entry.key, entry.value.as_ref()))
+    }
+
+    /// What was changed up to `revision`: what a commit that settles that takes along, and nothing later, else it
+    /// would be committed again.
+    pub(super) fn entries_until(&self, revision: Revision) -> impl Iterator<Item = (&Name, Option<&Bytes>)> {
+        let taken = self.entries.iter().filter(move |entry| entry.revision <= revision);
+        taken.map(|entry| (&entry.key, entry.value.as_ref()))
     }
 
     /// Whether there is a value to store.

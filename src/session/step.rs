@@ -103,7 +103,7 @@ impl Session {
         let now = self.shared().now();
         let operation = self.shared().stamps.next_after(now, live.loaded.record.latest_stamp());
         let mut changes = Changes::new(operation, live.era().id());
-        add_pending(&mut changes, state, live);
+        add_pending(&mut changes, state, live, parts.taken);
         if let Some(updated) = parts.updated {
             changes.update(updated.key, updated.seen, Some(updated.value));
         }
@@ -187,14 +187,14 @@ impl Session {
             Some(_) => return Ok(Step::Nothing),
             None => None,
         };
-        if user.is_none() && !parts.begins && parts.updated.is_none() && !state.pending.has_value() {
+        if user.is_none() && !parts.begins && parts.updated.is_none() && !has_value(state, parts.taken) {
             return Ok(Step::Nothing);
         }
         if state.headers_sent {
             return Err(Error::too_late("the cookie of a new session could be sent"));
         }
         let token = Token::generate(&*self.shared().entropy)?;
-        let mut new = self.new_record(state, &token)?;
+        let mut new = self.new_record(state, &token, parts.taken)?;
         if let Some(user) = user {
             new = new.user(user.clone(), self.shared().now());
         }
@@ -211,36 +211,42 @@ impl Session {
         })))
     }
 
-    /// A record with what is pending.
-    fn new_record(&self, state: &State, token: &Token) -> Result<NewRecord, Error> {
+    /// A record with what is pending up to `taken`.
+    fn new_record(&self, state: &State, token: &Token, taken: Revision) -> Result<NewRecord, Error> {
         let shared = self.shared();
         let now = shared.now();
         let nonce = random_bytes(&*shared.entropy)?;
-        let idle = state.pending.idle_timeout().unwrap_or(shared.config.idle_timeout);
+        let idle = state.pending.idle_timeout_until(taken).unwrap_or(shared.config.idle_timeout);
         let new = NewRecord::new(shared.stamps.next(now), nonce, token.verifier(), now)
             .idle_timeout(idle)
             .hard_deadline(now + shared.config.absolute_timeout);
-        let values = state.pending.entries().filter_map(|(key, value)| Some((key.clone(), value?.clone())));
+        let values =
+            state.pending.entries_until(taken).filter_map(|(key, value)| Some((key.clone(), value?.clone())));
         Ok(values.fold(new, |new, (key, value)| new.value(key, value)))
     }
 }
 
-/// What is pending, as far as it changes what is stored: to remove what is not there changes nothing.
-fn add_pending(changes: &mut Changes, state: &State, live: &Live) {
+/// Whether a value is pending that would be stored.
+fn has_value(state: &State, taken: Revision) -> bool {
+    state.pending.entries_until(taken).any(|(_, value)| value.is_some())
+}
+
+/// What is pending up to `taken`, as far as it changes what is stored: to remove what is not there changes nothing.
+fn add_pending(changes: &mut Changes, state: &State, live: &Live, taken: Revision) {
     let era = live.era();
-    if state.pending.is_cleared() {
+    if state.pending.is_cleared_until(taken) {
         for key in era.keys() {
             changes.remove(key.clone());
         }
     }
-    for (key, value) in state.pending.entries() {
+    for (key, value) in state.pending.entries_until(taken) {
         match value {
             Some(value) => changes.set(key.clone(), value.clone()),
             None if era.value(key).is_some() => changes.remove(key.clone()),
             None => {}
         }
     }
-    if let Some(timeout) = state.pending.idle_timeout() {
+    if let Some(timeout) = state.pending.idle_timeout_until(taken) {
         changes.set_idle_timeout(timeout);
     }
 }

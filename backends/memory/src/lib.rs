@@ -13,6 +13,7 @@
 //! | `shard` | one shard: the sessions of some keys, and when they are due |
 //! | `due` | which keys are due when |
 //! | `users` | which sessions a user has, and since when logins count |
+//! | `schedules` | tests: operations at once, under thousands of schedules |
 //! | `sync` | the locks: those of std, in unit tests those of shuttle |
 //!
 //! Locks are taken in one order: a shard, then the users. Nothing is awaited under a lock.
