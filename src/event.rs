@@ -19,6 +19,8 @@ pub enum EventKind {
     Renewed,
     /// The session was ended.
     Ended(EndReason),
+    /// So many sessions were ended at once: those of a user, all but one of them, or all.
+    EndedMany(EndReason, u64),
     /// A request brought a token that names no live session, or whose secret was never one of its session's. Many of
     /// them are a sign of guessing.
     UnknownToken,
@@ -63,6 +65,7 @@ impl Event {
             EventKind::LoggedIn => "logged_in",
             EventKind::Renewed => "renewed",
             EventKind::Ended(_) => "ended",
+            EventKind::EndedMany(..) => "ended_many",
             EventKind::UnknownToken => "unknown_token",
             EventKind::StaleToken => "stale_token",
             EventKind::CsrfRefused => "csrf_refused",
@@ -82,6 +85,7 @@ impl Event {
                 | EventKind::LoggedIn
                 | EventKind::Renewed
                 | EventKind::Ended(_)
+                | EventKind::EndedMany(..)
                 | EventKind::UnknownToken
                 | EventKind::CsrfRefused
                 | EventKind::Superseded
@@ -119,5 +123,34 @@ impl Listeners {
 impl fmt::Debug for Listeners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "a listener" } else { "no listener" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_that_is_fit_for_a_metric() {
+        let kinds = [
+            EventKind::Created,
+            EventKind::LoggedIn,
+            EventKind::Renewed,
+            EventKind::Ended(EndReason::LoggedOut),
+            EventKind::EndedMany(EndReason::EndedByUser, 2),
+            EventKind::UnknownToken,
+            EventKind::StaleToken,
+            EventKind::CsrfRefused,
+            EventKind::Superseded,
+            EventKind::CommitFailed(ErrorKind::Unavailable),
+            EventKind::SlideFailed(ErrorKind::Unavailable),
+            EventKind::LogoutDeferred,
+            EventKind::LogoutLost,
+            EventKind::ChangesDropped,
+        ];
+        let names: std::collections::BTreeSet<_> =
+            kinds.iter().map(|kind| Event::new(*kind, None).name()).collect();
+        assert_eq!(names.len(), kinds.len());
+        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
     }
 }

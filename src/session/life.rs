@@ -294,7 +294,7 @@ impl Session {
     pub async fn end_others(&self) -> Result<u64, Error> {
         let Some((user, own)) = self.signed_in().await? else { return Ok(0) };
         let options = EndUserOptions::default().except(Some(own)).reason(EndReason::EndedByUser);
-        Ok(self.shared().store.end_user(&user, &options).await?)
+        Sessions(self.0.shared.clone()).end_all_of(&user, options).await
     }
 
     /// Ends one of the signed-in user's sessions, by its handle in [`user_sessions`](Session::user_sessions). Answers

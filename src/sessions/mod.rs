@@ -140,8 +140,13 @@ impl Sessions {
     ///
     /// Where the store is out of reach.
     pub async fn end_user(&self, user: &str) -> Result<u64, Error> {
-        let options = EndUserOptions::default().reason(EndReason::EndedByAdministrator);
-        Ok(self.0.store.end_user(user, &options).await?)
+        self.end_all_of(user, EndUserOptions::default().reason(EndReason::EndedByAdministrator)).await
+    }
+
+    pub(crate) async fn end_all_of(&self, user: &str, options: EndUserOptions) -> Result<u64, Error> {
+        let ended = self.0.store.end_user(user, &options).await?;
+        self.0.tell(EventKind::EndedMany(options.reason, ended), None);
+        Ok(ended)
     }
 
     /// Ends every session of the store, and answers how many.
@@ -150,6 +155,9 @@ impl Sessions {
     ///
     /// Where the store is out of reach.
     pub async fn end_all(&self) -> Result<u64, Error> {
-        Ok(self.0.store.end_all(EndReason::EndedByAdministrator).await?)
+        let reason = EndReason::EndedByAdministrator;
+        let ended = self.0.store.end_all(reason).await?;
+        self.0.tell(EventKind::EndedMany(reason, ended), None);
+        Ok(ended)
     }
 }

@@ -215,6 +215,23 @@ async fn an_event_shows_a_session_only_as_the_start_of_its_handle() {
     shows_no_secret(&shown, &tab);
 }
 
+// Row 25.
+#[tokio::test]
+async fn an_end_of_many_sessions_at_once_is_told_with_their_number() {
+    let stage = Stage::new().await;
+    let mut ada = stage.user("ada").await;
+    for _ in 0..2 {
+        stage.user("ada").await;
+    }
+    stage.events.clear();
+    ada.ask(async |session| session.end_others().await.map(drop)).await.is_ok();
+    assert_eq!(stage.events.take(), [EventKind::EndedMany(EndReason::EndedByUser, 2)]);
+    stage.sessions.end_user("ada").await.unwrap();
+    stage.sessions.end_all().await.unwrap();
+    let by_administrator = |count| EventKind::EndedMany(EndReason::EndedByAdministrator, count);
+    assert_eq!(stage.events.take(), [by_administrator(1), by_administrator(0)]);
+}
+
 // Row 26.
 #[tokio::test]
 async fn guessing_and_copied_tokens_can_be_watched() {
