@@ -4,13 +4,13 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use abide::core::{LoadOptions, Loaded, ManualClock, SessionStore as _, Timestamp, Token};
+use abide::core::{LoadOptions, Loaded, ManualClock, SessionStore as _, SystemEntropy, Token};
 use abide::event::EventKind;
-use abide::{Config, Session, Sessions, SessionsBuilder};
+use abide::{Config, Session, Sessions, SessionsBuilder, testing};
 use abide_harness::Faults;
 use abide_memory::MemoryStore;
 use axum::body::Body;
@@ -23,9 +23,6 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
-
-/// The moment at which every test begins.
-const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 pub(crate) type Store = Faults<MemoryStore>;
 
@@ -50,18 +47,20 @@ impl Stage {
         config: Config,
         build: impl FnOnce(SessionsBuilder) -> SessionsBuilder,
     ) -> Self {
-        let clock = Arc::new(ManualClock::at(START));
-        let memory = MemoryStore::builder().clock(clock.clone()).build();
-        let store = Arc::new(Faults::new(memory));
-        let events = Events::default();
-        let builder = parts(config.builder(), &store, &clock, &events);
-        let sessions = build(builder).open().await.unwrap();
-        Self { sessions, store, clock, events }
+        let mut parts = None;
+        let stage = testing::Stage::built(config, |builder, clock| {
+            let memory = MemoryStore::builder().clock(clock.clone()).build();
+            let store = Arc::new(Faults::new(memory));
+            parts = Some((store.clone(), clock.clone()));
+            build(builder.store(store).entropy(Arc::new(SystemEntropy)))
+        });
+        let (store, clock) = parts.unwrap();
+        Self { sessions: stage.sessions().clone(), store, clock, events: Events(stage) }
     }
 
     /// Another server over the same store: it shares nothing else.
     pub(crate) async fn another_server(&self, config: Config) -> Sessions {
-        parts(config.builder(), &self.store, &self.clock, &self.events).open().await.unwrap()
+        config.builder().store(self.store.clone()).clock(self.clock.clone()).open().await.unwrap()
     }
 
     /// A client without a cookie.
@@ -89,25 +88,13 @@ impl Stage {
     }
 }
 
-fn parts(
-    builder: SessionsBuilder,
-    store: &Arc<Store>,
-    clock: &Arc<ManualClock>,
-    events: &Events,
-) -> SessionsBuilder {
-    let told = events.clone();
-    let builder = builder.store(store.clone()).clock(clock.clone());
-    builder.on_event(move |event| told.0.lock().unwrap().push(event.kind))
-}
-
-/// The events so far.
-#[derive(Clone, Default)]
-pub(crate) struct Events(Arc<Mutex<Vec<EventKind>>>);
+/// The events so far of the first server.
+pub(crate) struct Events(testing::Stage);
 
 impl Events {
     /// The events since the last time, in order.
     pub(crate) fn take(&self) -> Vec<EventKind> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        self.0.take_events().iter().map(|event| event.kind).collect()
     }
 
     /// Forgets what came before.
