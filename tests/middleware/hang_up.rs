@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use abide::Session;
-use abide::core::{EndOptions, EndReason, SessionStore as _};
+use abide::core::{EndOptions, EndReason, Readiness, SessionStore as _};
 use abide::event::EventKind;
 use abide_harness::Method;
 use tokio::task::LocalSet;
@@ -150,4 +150,15 @@ async fn a_session_that_ended_while_its_commit_hung_stays_over() {
     gate.add_permits(1);
     stage.sessions.shutdown(HOUR).await.unwrap();
     assert!(stage.stored(&client).await.is_none());
+}
+
+#[tokio::test]
+async fn a_server_that_shuts_down_is_not_ready_and_serves_as_before() {
+    let stage = Stage::new().await;
+    let mut client = stage.visitor().await;
+    assert_eq!(stage.sessions.ready().await, Readiness::Ready);
+    stage.sessions.begin_shutdown();
+    assert!(matches!(stage.sessions.ready().await, Readiness::NotReady(_)));
+    client.insert("n", 2).await.is_ok();
+    assert_eq!(client.get("n").await, Some(2));
 }

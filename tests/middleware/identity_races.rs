@@ -2,9 +2,9 @@
 //!
 //! What comes between is sent from inside the slower request's handler: each order is the one that the test names.
 
-use abide::Keep;
-use abide::core::{EndOptions, EndReason, SessionStore as _};
+use abide::core::{EndOptions, EndReason, ErrorKind, SessionStore as _};
 use abide::event::EventKind;
+use abide::{Error, Keep};
 use abide_harness::Method;
 use http::StatusCode;
 use tokio::task::JoinSet;
@@ -201,4 +201,35 @@ async fn what_comes_too_late_for_an_ended_session_is_not_saved_under_another_key
     write_after(&mut client, async || tab.log_out().await.is_ok()).await;
     assert_eq!(stage.store.calls(Method::Create), 1, "the session of the login, and no other");
     assert_eq!(client.get("role").await, None);
+}
+
+#[tokio::test]
+async fn a_token_that_was_minted_before_the_session_ended_is_not_sent() {
+    let stage = Stage::new().await;
+    let mut client = stage.user("ada").await;
+    let answer = client
+        .ask(async |session| {
+            session.renew().await?;
+            stage.sessions.end_user("ada").await?;
+            session.insert("n", &1)
+        })
+        .await;
+    answer.is_ok();
+    assert!(answer.set_cookies().is_empty(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn nothing_of_the_request_opens_the_session_again_after_a_logout() {
+    let stage = Stage::new().await;
+    let mut client = stage.user("ada").await;
+    let answer = client
+        .ask(async |session| {
+            stage.store.lose_next(Method::End, ErrorKind::Unavailable);
+            session.log_out().await.unwrap_err();
+            session.fresh().await?;
+            Ok::<_, Error>(format!("{:?}", session.user().await?))
+        })
+        .await;
+    assert!(answer.set_cookies()[0].contains("Max-Age=0"), "{answer:?}");
+    assert_eq!(answer.text().await, "None", "although the store has it still");
 }

@@ -7,7 +7,7 @@ use abide::{Config, Error};
 use http::StatusCode;
 use tokio::task::JoinSet;
 
-use crate::stage::Stage;
+use crate::stage::{SECOND, Stage};
 
 #[tokio::test]
 async fn two_sets_of_different_keys_are_both_kept() {
@@ -141,22 +141,35 @@ async fn a_counter_at_two_servers_in_turn_misses_no_number() {
     }
 }
 
-#[tokio::test]
-async fn the_function_of_an_update_may_use_the_session() {
-    let stage = Stage::new().await;
-    let mut client = stage.visitor().await;
-    client
-        .ask(async |session| {
-            let clone = session.clone();
-            let add = move |n: Option<i64>| {
-                clone.insert("within", &7).unwrap();
-                clone.remove("absent");
-                drop(format!("{clone:?}"));
-                n.unwrap_or_default() + 1
-            };
-            session.update("n", add).await.map(drop)
-        })
-        .await
-        .is_ok();
-    assert_eq!((client.get("n").await, client.get("within").await), (Some(2), Some(7)));
+/// Runs a test on a thread of its own, so that a deadlock fails it and does not hang it.
+fn without_deadlock(test: impl AsyncFnOnce() + Send + 'static) {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(test());
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(10 * SECOND).expect("the test ends, and well");
+}
+
+#[test]
+fn the_function_of_an_update_may_use_the_session() {
+    without_deadlock(async || {
+        let stage = Stage::new().await;
+        let mut client = stage.visitor().await;
+        client
+            .ask(async |session| {
+                let clone = session.clone();
+                let add = move |n: Option<i64>| {
+                    clone.insert("within", &7).unwrap();
+                    clone.remove("absent");
+                    drop(format!("{clone:?}"));
+                    n.unwrap_or_default() + 1
+                };
+                session.update("n", add).await.map(drop)
+            })
+            .await
+            .is_ok();
+        assert_eq!((client.get("n").await, client.get("within").await), (Some(2), Some(7)));
+    });
 }
