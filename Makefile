@@ -29,6 +29,7 @@ features:
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features memory
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features axum
+	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features encryption
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --all-features
 
 ## Licences, bans and sources of the dependencies.

@@ -29,6 +29,7 @@
 //! | [`Session`] | what a handler holds: values, login, renewal, logout |
 //! | [`Error`] | the one error type of a request, and the response that it becomes |
 //! | [`core`] | the contract for those who write a store |
+//! | [`wrappers`] | around any store: a deadline, a limit on what is under way, values encrypted at rest |
 //!
 //! # Features
 //!
@@ -36,6 +37,7 @@
 //! |---|---|---|
 //! | `memory` | yes | the scheme `memory:`, sessions in this process |
 //! | `axum` | no | [`Session`] as an extractor, [`Error`] as a response |
+//! | `encryption` | no | values encrypted at rest: the setting `encryption_key_file`, and `wrappers::Encrypted` |
 //! | `testing` | no | `testing`: sessions on a clock that you move, and clients who are signed in, for your own tests |
 //!
 //! Without any feature this crate is the layer alone, for a store of your own.
@@ -57,6 +59,7 @@ mod shared;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod wrappers;
 
 pub use abide_core as core;
 pub use abide_core::{CsrfToken, Handle};

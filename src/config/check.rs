@@ -9,6 +9,8 @@ const LONGEST: Duration = Duration::from_secs(400 * 24 * 3600);
 /// Far above any sensible session, far below what a decoder takes.
 const LARGEST: usize = 8 << 20;
 const SMALLEST: usize = 1 << 10;
+/// No request waits for longer; a shutdown would not either.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// A cookie's name and value together; the value takes 43 bytes of it.
 const LONGEST_NAME: usize = 256;
 
@@ -21,6 +23,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         self.check_deadlines()?;
         self.check_cookie()?;
+        self.check_wrappers()?;
         let bytes = self.max_session_bytes;
         require((SMALLEST..=LARGEST).contains(&bytes), || {
             format!("max_session_bytes is {bytes}, expected {SMALLEST} to {LARGEST}")
@@ -47,6 +50,29 @@ impl Config {
         let grace = self.renew_grace;
         require(grace <= Duration::from_secs(600), || {
             format!("renew_grace is {}, expected at most `10m`", humantime::format_duration(grace))
+        })
+    }
+
+    fn check_wrappers(&self) -> Result<(), ConfigError> {
+        if let Some(timeout) = self.store_timeout {
+            require((Duration::from_millis(1)..=LONGEST_WAIT).contains(&timeout), || {
+                format!(
+                    "store_timeout is {}, expected `1ms` to `{}`",
+                    humantime::format_duration(timeout),
+                    humantime::format_duration(LONGEST_WAIT)
+                )
+            })?;
+        }
+        if let Some(at_once) = self.store_concurrency {
+            require(at_once >= 2, || {
+                format!("store_concurrency is {at_once}, expected 2 or more: one place is kept for logouts")
+            })?;
+        }
+        require(self.store_queue.is_none() || self.store_concurrency.is_some(), || {
+            "store_queue is set alone, expected store_concurrency beside it".into()
+        })?;
+        require(self.encryption_key_file.is_none() || cfg!(feature = "encryption"), || {
+            "encryption_key_file needs the feature `encryption` of abide".into()
         })
     }
 

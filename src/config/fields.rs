@@ -40,21 +40,28 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error>
     from.deserialize_any(Flag)
 }
 
-pub(super) fn size<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
-    struct Size;
-    impl Visitor<'_> for Size {
-        type Value = usize;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a number of bytes, such as `65536`")
-        }
-        fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<usize, E> {
-            usize::try_from(bytes).map_err(|_| E::invalid_value(de::Unexpected::Signed(bytes), &self))
-        }
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<usize, E> {
-            text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
-        }
+/// A whole number, of what the text says.
+struct Whole(&'static str);
+
+impl Visitor<'_> for Whole {
+    type Value = usize;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
     }
-    from.deserialize_any(Size)
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<usize, E> {
+        usize::try_from(number).map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
+    }
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<usize, E> {
+        text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+    }
+}
+
+pub(super) fn size<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    from.deserialize_any(Whole("a number of bytes, such as `65536`"))
+}
+
+pub(super) fn optional_count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
+    from.deserialize_any(Whole("a number of operations, such as `512`")).map(Some)
 }
 
 pub(super) mod duration {
@@ -79,5 +86,26 @@ pub(super) mod duration {
 
     pub(in crate::config) fn serialize<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&humantime::format_duration(*span))
+    }
+}
+
+pub(super) mod optional_duration {
+    use super::{Deserializer, Duration, duration};
+    use serde::Serializer;
+
+    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        duration::deserialize(from).map(Some)
+    }
+
+    pub(in crate::config) fn serialize<S: Serializer>(
+        span: &Option<Duration>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match span {
+            Some(span) => duration::serialize(span, to),
+            None => to.serialize_none(),
+        }
     }
 }

@@ -102,6 +102,14 @@ pub struct Config {
     pub(crate) max_session_bytes: usize,
     #[serde(with = "fields::duration")]
     pub(crate) retry_after: Duration,
+    #[serde(with = "fields::optional_duration")]
+    pub(crate) store_timeout: Option<Duration>,
+    #[serde(deserialize_with = "fields::optional_count")]
+    pub(crate) store_concurrency: Option<usize>,
+    #[serde(deserialize_with = "fields::optional_count")]
+    pub(crate) store_queue: Option<usize>,
+    #[serde(deserialize_with = "fields::optional_text")]
+    pub(crate) encryption_key_file: Option<String>,
 }
 
 impl Default for Config {
@@ -125,6 +133,10 @@ impl Default for Config {
             keep_on_server_error: true,
             max_session_bytes: 64 * 1024,
             retry_after: Duration::from_secs(1),
+            store_timeout: None,
+            store_concurrency: None,
+            store_queue: None,
+            encryption_key_file: None,
         }
     }
 }
@@ -182,6 +194,19 @@ setters! {
     max_session_bytes(usize) => |bytes| bytes;
     /// What `Retry-After` says where the store is out of reach, in whole seconds. Default one second.
     retry_after(Duration) => |after| after;
+    /// How long the store may take for one operation, and how long one may wait for its turn where
+    /// [`store_concurrency`](Config::store_concurrency) is set; see [`Timeout`](crate::wrappers::Timeout). Default none.
+    store_timeout(Duration) => |timeout| Some(timeout);
+    /// How many operations of the store may be under way at once; see
+    /// [`ConcurrencyLimit`](crate::wrappers::ConcurrencyLimit). Default none.
+    store_concurrency(usize) => |at_once| Some(at_once);
+    /// How many operations of the store may wait for their turn. Default four times
+    /// [`store_concurrency`](Config::store_concurrency), without which there is no queue.
+    store_queue(usize) => |waiting| Some(waiting);
+    /// A file with the keys by which values are encrypted at rest, one a line as 64 characters of hex or 43 of
+    /// base64url: the first one encrypts, the others only decrypt. It needs the feature `encryption`; see
+    /// `wrappers::KeyRing`. Default none: values are stored as they are.
+    encryption_key_file(impl Into<String>) => |path| Some(path.into());
 }
 
 impl Config {
@@ -249,6 +274,10 @@ impl fmt::Debug for Config {
             .field("keep_on_server_error", &self.keep_on_server_error)
             .field("max_session_bytes", &self.max_session_bytes)
             .field("retry_after", &self.retry_after)
+            .field("store_timeout", &self.store_timeout)
+            .field("store_concurrency", &self.store_concurrency)
+            .field("store_queue", &self.store_queue)
+            .field("encryption_key_file", &self.encryption_key_file)
             .finish()
     }
 }

@@ -227,7 +227,10 @@ mod tests {
             .store("memory:")
             .node("a")
             .cookie_domain("example.org")
-            .renew_every(Duration::from_millis(90_500));
+            .renew_every(Duration::from_millis(90_500))
+            .store_timeout(Duration::from_millis(1_500))
+            .store_concurrency(512)
+            .store_queue(0);
         let text = toml_text(&config);
         assert_eq!(from_file(&text), Ok(config));
     }
@@ -263,6 +266,10 @@ mod tests {
         assert!(from_env("ABIDE_INSECURE_HTTP", "yes").unwrap_err().contains("`true` or `false`"));
         assert!(from_env("ABIDE_SAME_SITE", "loose").unwrap_err().contains("`lax`"));
         assert!(from_env("ABIDE_MAX_SESSION_BYTES", "-1").unwrap_err().contains("a number of bytes"));
+        assert!(from_env("ABIDE_STORE_TIMEOUT", "1").unwrap_err().contains("a duration with its unit"));
+        assert!(from_env("ABIDE_STORE_CONCURRENCY", "many").unwrap_err().contains("a number of operations"));
+        assert!(from_file("store_queue = -1").unwrap_err().starts_with("setting store_queue: "));
+        assert!(from_file("encryption_key_file = 7").unwrap_err().contains("a text"));
         assert!(from_file("idle_timeout = 30").unwrap_err().starts_with("setting idle_timeout: "));
     }
 
@@ -272,6 +279,39 @@ mod tests {
         assert!(from_file("cookie_name = \"a b\"").unwrap_err().contains("cookie_name"));
         assert!(from_file("cookie_name = \"__Host-id\"").unwrap_err().contains("prefix"));
         assert!(from_file("insecure_http = true\nsame_site = \"none\"").unwrap_err().contains("same_site"));
+    }
+
+    #[test]
+    fn the_stores_wrappers_are_set_by_file_environment_and_code_alike() {
+        let code = Config::new()
+            .store_timeout(Duration::from_secs(1))
+            .store_concurrency(512)
+            .store_queue(64)
+            .encryption_key_file("keys");
+        let text = "store_timeout = \"1s\"\nstore_concurrency = 512\nstore_queue = 64\nencryption_key_file = \"keys\"";
+        let variables = [
+            ("ABIDE_STORE_TIMEOUT", "1s"),
+            ("ABIDE_STORE_CONCURRENCY", "512"),
+            ("ABIDE_STORE_QUEUE", "64"),
+            ("ABIDE_ENCRYPTION_KEY_FILE", "keys"),
+        ];
+        let variables = variables.map(|(name, value)| (name.into(), value.into()));
+        let environment = Config::new().and_sources(None, variables).map_err(|error| error.to_string());
+        if cfg!(feature = "encryption") {
+            assert_eq!(from_file(text).as_ref(), Ok(&code));
+            assert_eq!(environment, Ok(code));
+        } else {
+            let error = "encryption_key_file needs the feature `encryption` of abide";
+            assert_eq!((from_file(text), environment), (Err(error.into()), Err(error.into())));
+        }
+    }
+
+    #[test]
+    fn limits_of_the_store_that_make_no_sense_are_refused() {
+        assert!(from_file("store_timeout = \"0s\"").unwrap_err().contains("expected `1ms` to `1h`"));
+        assert!(from_file("store_timeout = \"2h\"").unwrap_err().contains("expected `1ms` to `1h`"));
+        assert!(from_file("store_concurrency = 1").unwrap_err().contains("expected 2 or more"));
+        assert!(from_file("store_queue = 9").unwrap_err().contains("expected store_concurrency beside it"));
     }
 
     #[test]

@@ -230,7 +230,10 @@ impl Session {
     async fn end_verified(&self, tokens: Vec<Token>) -> Vec<Token> {
         let mut left = Vec::new();
         for token in tokens {
-            let done = match self.shared().store.load(token.key(), &LoadOptions::default()).await {
+            let found = self.shared().store.load(token.key(), &LoadOptions::default()).await;
+            // What can be read of a damaged record tells whose it is.
+            let found = found.or_else(|mut error| error.take_current().map(Some).ok_or(error));
+            let done = match found {
                 Ok(Some(loaded)) => self.verify(token, loaded).is_none() || self.end(&token).await.is_ok(),
                 Ok(None) => true,
                 Err(_) => false,

@@ -15,6 +15,7 @@ use crate::event::{Event, Listeners};
 use crate::layer::AnswerWith;
 use crate::registry::{Registry, StoreParts};
 use crate::shared::Shared;
+use crate::wrappers;
 
 /// Opens [`Sessions`] with parts of one's own. See [`Config::builder`].
 #[derive(Debug)]
@@ -48,7 +49,8 @@ impl SessionsBuilder {
         self
     }
 
-    /// A store that is open already; the setting `store` is not looked at then.
+    /// A store that is open already; the setting `store` is not looked at then. It gets the same
+    /// [wrappers](crate::wrappers) as any other, by the settings.
     pub fn store(mut self, store: Arc<dyn SessionStore>) -> Self {
         self.store = Some(store);
         self
@@ -101,6 +103,7 @@ impl SessionsBuilder {
     }
 
     fn over(self, store: Arc<dyn SessionStore>) -> Result<Sessions, ConfigError> {
+        let store = wrappers::wrapped(store, &self.config, &self.entropy)?;
         if self.config.insecure_http {
             tracing::warn!(
                 target: "abide",

@@ -57,7 +57,7 @@ impl Sessions {
         Session::detached(&self.0)
     }
 
-    /// The store itself.
+    /// The store, within the [wrappers](crate::wrappers) that the settings ask for.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn SessionStore> {
         &self.0.store

@@ -3,6 +3,7 @@
 //! It stands between the layer and a real store, as a network does.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +36,15 @@ enum Fault {
     Lost(ErrorKind),
     /// The call arrives, and its answer is lost.
     AnswerLost,
+    /// The call arrives, and nobody ever hears of it again.
+    AnswerHangs,
+}
+
+/// What becomes of an answer.
+enum Answer {
+    Comes,
+    IsLost,
+    Hangs,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +52,7 @@ struct Inner {
     calls: HashMap<Method, usize>,
     faults: HashMap<Method, VecDeque<Fault>>,
     down: Option<ErrorKind>,
+    hangs: bool,
 }
 
 /// A store behind a network that fails on demand.
@@ -79,6 +90,16 @@ impl<S: SessionStore> Faults<S> {
         self.add(method, Fault::AnswerLost);
     }
 
+    /// The next call of a method arrives, and is never answered.
+    pub fn hang_next_answer(&self, method: Method) {
+        self.add(method, Fault::AnswerHangs);
+    }
+
+    /// No call arrives or is answered from now on, or all are again. Those that hang go on hanging.
+    pub fn set_hanging(&self, hangs: bool) {
+        self.inner.lock().unwrap().hangs = hangs;
+    }
+
     /// Every call fails from now on, or none any more.
     pub fn set_down(&self, kind: Option<ErrorKind>) {
         self.inner.lock().unwrap().down = kind;
@@ -89,7 +110,7 @@ impl<S: SessionStore> Faults<S> {
         self.hold(Method::Commit)
     }
 
-    /// Calls of one method wait from now on, each for one permit of the answer: commits, or ends.
+    /// Calls of one method wait from now on, each for one permit of the answer.
     pub fn hold(&self, method: Method) -> Arc<Semaphore> {
         let gate = Arc::new(Semaphore::new(0));
         self.gates.lock().unwrap().insert(method, gate.clone());
@@ -100,8 +121,15 @@ impl<S: SessionStore> Faults<S> {
         self.inner.lock().unwrap().faults.entry(method).or_default().push_back(fault);
     }
 
-    /// Counts a call. Answers whether its answer will be lost.
-    fn enter(&self, method: Method) -> Result<bool, Error> {
+    /// Counts a call, which may be lost or wait. Answers what becomes of its answer.
+    async fn enter(&self, method: Method) -> Result<Answer, Error> {
+        let answer = self.fate(method)?;
+        self.hang().await;
+        self.pass_gate(method).await;
+        Ok(answer)
+    }
+
+    fn fate(&self, method: Method) -> Result<Answer, Error> {
         let mut inner = self.inner.lock().unwrap();
         *inner.calls.entry(method).or_default() += 1;
         if let Some(kind) = inner.down {
@@ -109,8 +137,16 @@ impl<S: SessionStore> Faults<S> {
         }
         match inner.faults.get_mut(&method).and_then(VecDeque::pop_front) {
             Some(Fault::Lost(kind)) => Err(kind.into()),
-            Some(Fault::AnswerLost) => Ok(true),
-            None => Ok(false),
+            Some(Fault::AnswerLost) => Ok(Answer::IsLost),
+            Some(Fault::AnswerHangs) => Ok(Answer::Hangs),
+            None => Ok(Answer::Comes),
+        }
+    }
+
+    async fn hang(&self) {
+        let hangs = self.inner.lock().unwrap().hangs;
+        if hangs {
+            pending::<()>().await;
         }
     }
 
@@ -122,8 +158,12 @@ impl<S: SessionStore> Faults<S> {
     }
 }
 
-fn leave<T>(lost: bool, answer: Result<T, Error>) -> Result<T, Error> {
-    if lost { Err(ErrorKind::Ambiguous.into()) } else { answer }
+async fn leave<T>(fate: Answer, answer: Result<T, Error>) -> Result<T, Error> {
+    match fate {
+        Answer::Comes => answer,
+        Answer::IsLost => Err(ErrorKind::Ambiguous.into()),
+        Answer::Hangs => pending().await,
+    }
 }
 
 #[async_trait]
@@ -134,13 +174,13 @@ impl<S: SessionStore> SessionStore for Faults<S> {
         record: Record,
         options: &CreateOptions,
     ) -> Result<Loaded, Error> {
-        let lost = self.enter(Method::Create)?;
-        leave(lost, self.store.create(key, record, options).await)
+        let fate = self.enter(Method::Create).await?;
+        leave(fate, self.store.create(key, record, options).await).await
     }
 
     async fn load(&self, key: &SessionKey, options: &LoadOptions) -> Result<Option<Loaded>, Error> {
-        let lost = self.enter(Method::Load)?;
-        leave(lost, self.store.load(key, options).await)
+        let fate = self.enter(Method::Load).await?;
+        leave(fate, self.store.load(key, options).await).await
     }
 
     /// A network cannot be peeked through.
@@ -156,9 +196,8 @@ impl<S: SessionStore> SessionStore for Faults<S> {
         changes: &Changes,
         options: &CommitOptions,
     ) -> Result<Loaded, Error> {
-        let lost = self.enter(Method::Commit)?;
-        self.pass_gate(Method::Commit).await;
-        leave(lost, self.store.commit(key, version, changes, options).await)
+        let fate = self.enter(Method::Commit).await?;
+        leave(fate, self.store.commit(key, version, changes, options).await).await
     }
 
     /// A network is always waited for.
@@ -178,27 +217,27 @@ impl<S: SessionStore> SessionStore for Faults<S> {
         reason: EndReason,
         options: &EndOptions,
     ) -> Result<EndOutcome, Error> {
-        let lost = self.enter(Method::End)?;
-        self.pass_gate(Method::End).await;
-        leave(lost, self.store.end(key, reason, options).await)
+        let fate = self.enter(Method::End).await?;
+        leave(fate, self.store.end(key, reason, options).await).await
     }
 
     async fn of_user(&self, user: &str, page: &Page) -> Result<UserPage, Error> {
-        let lost = self.enter(Method::OfUser)?;
-        leave(lost, self.store.of_user(user, page).await)
+        let fate = self.enter(Method::OfUser).await?;
+        leave(fate, self.store.of_user(user, page).await).await
     }
 
     async fn end_user(&self, user: &str, options: &EndUserOptions) -> Result<u64, Error> {
-        let lost = self.enter(Method::EndUser)?;
-        leave(lost, self.store.end_user(user, options).await)
+        let fate = self.enter(Method::EndUser).await?;
+        leave(fate, self.store.end_user(user, options).await).await
     }
 
     async fn end_all(&self, reason: EndReason) -> Result<u64, Error> {
-        let lost = self.enter(Method::EndAll)?;
-        leave(lost, self.store.end_all(reason).await)
+        let fate = self.enter(Method::EndAll).await?;
+        leave(fate, self.store.end_all(reason).await).await
     }
 
     async fn ready(&self) -> Readiness {
+        self.hang().await;
         self.store.ready().await
     }
 
@@ -207,6 +246,7 @@ impl<S: SessionStore> SessionStore for Faults<S> {
     }
 
     async fn drain(&self, deadline: Duration) -> Result<Drained, Error> {
+        self.hang().await;
         self.store.drain(deadline).await
     }
 }

@@ -1,0 +1,134 @@
+//! The whole suite, over each wrapper and over all of them.
+
+use std::sync::Arc;
+
+use abide::core::{ManualClock, SessionStore};
+use abide::wrappers::{ConcurrencyLimit, Encrypted, EncryptionKey, KeyRing, Timeout};
+use abide_conformance::{Outage, Report, Subject};
+use abide_memory::MemoryStore;
+
+use crate::stage::{Network, SECOND, clock, memory_on, network_on};
+
+type Store = Arc<dyn SessionStore>;
+
+fn in_time(store: Store) -> Timeout {
+    Timeout::new(store, SECOND)
+}
+
+/// Two at once, so that whatever is done at the same time has to wait.
+fn limited(store: Store) -> ConcurrencyLimit {
+    ConcurrencyLimit::new(store, 2).queue(10_000)
+}
+
+fn encrypted(store: Store) -> Encrypted {
+    Encrypted::new(store, keys())
+}
+
+fn keys() -> KeyRing {
+    let key = |n| EncryptionKey::from_bytes([n; 32]);
+    KeyRing::new(key(1)).and_decrypt_with(key(2))
+}
+
+/// All of them, in the order of the configuration.
+fn stacked(store: Store) -> Encrypted {
+    encrypted(Arc::new(limited(Arc::new(in_time(store)))))
+}
+
+/// A wrapped memory store, with a second handle on it in a wrapper of its own.
+fn fresh<W: SessionStore>(wrap: fn(Store) -> W) -> Subject {
+    let clock = clock();
+    let store = memory_on(&clock);
+    let wrapped = |store: &MemoryStore| wrap(Arc::new(store.clone()));
+    Subject::new(wrapped(&store), clock).handle(wrapped(&store))
+}
+
+/// One whose participants are tasks.
+fn parallel<W: SessionStore>(wrap: fn(Store) -> W) -> Subject {
+    let spawner = |task| -> abide_conformance::Task {
+        Box::pin(async { tokio::spawn(task).await.expect("no participant panics") })
+    };
+    fresh(wrap).spawner(Arc::new(spawner))
+}
+
+/// A network that hangs is an outage only where something answers in its place.
+#[derive(Debug)]
+struct Hangs(Network);
+
+#[abide::core::async_trait]
+impl Outage for Hangs {
+    async fn begin(&self) {
+        self.0.set_hanging(true);
+    }
+
+    async fn end(&self) {
+        self.0.set_hanging(false);
+    }
+}
+
+fn that_hangs<W: SessionStore>(wrap: fn(Store) -> W) -> Subject {
+    let clock: Arc<ManualClock> = clock();
+    let network = network_on(&clock);
+    Subject::new(wrap(network.clone()), clock).outage(Arc::new(Hangs(network)))
+}
+
+/// Every case must have run, but for those that need what the memory store is not given here.
+#[track_caller]
+fn holds(report: &Report, skipped: &[&str]) {
+    report.assert();
+    assert_eq!(report.skipped().collect::<Vec<_>>(), skipped, "{report}");
+}
+
+/// A store without a bound, and one that shares its sessions with nobody.
+const NEED_ANOTHER_STORE: [&str; 2] =
+    ["a_full_store_refuses_and_keeps_what_it_has", "a_shared_store_leaves_nothing_behind"];
+const NEED_AN_OUTAGE: [&str; 3] = [
+    "a_store_out_of_reach_says_so_and_answers_nothing_else",
+    "what_was_unavailable_did_not_happen_and_is_applied_once_when_asked_again",
+    "a_store_out_of_reach_is_not_ready",
+];
+
+macro_rules! conforms {
+    ($($name:ident, $name_in_parallel:ident: $wrap:ident;)+) => {$(
+        #[tokio::test]
+        async fn $name() {
+            let report = abide_conformance::run(|| async { fresh($wrap) }).await;
+            holds(&report, &[&NEED_ANOTHER_STORE[..], &NEED_AN_OUTAGE].concat());
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $name_in_parallel() {
+            abide_conformance::run(|| async { parallel($wrap) }).await.assert();
+        }
+    )+};
+}
+
+conforms! {
+    a_store_with_a_timeout_conforms, a_store_with_a_timeout_conforms_on_several_threads: in_time;
+    a_store_with_a_limit_conforms, a_store_with_a_limit_conforms_on_several_threads: limited;
+    a_store_of_encrypted_values_conforms, a_store_of_encrypted_values_conforms_on_several_threads: encrypted;
+    all_wrappers_together_conform, all_wrappers_together_conform_on_several_threads: stacked;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_conforms_behind_a_timeout() {
+    holds(&abide_conformance::run(|| async { that_hangs(in_time) }).await, &NEED_ANOTHER_STORE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_conforms_behind_all_wrappers() {
+    holds(&abide_conformance::run(|| async { that_hangs(stacked) }).await, &NEED_ANOTHER_STORE);
+}
+
+#[tokio::test]
+async fn a_wrapper_can_do_what_the_store_can() {
+    let store = || Arc::new(memory_on(&clock())) as Store;
+    let wrappers: [Store; 4] = [
+        Arc::new(in_time(store())),
+        Arc::new(limited(store())),
+        Arc::new(encrypted(store())),
+        Arc::new(stacked(store())),
+    ];
+    for wrapper in wrappers {
+        assert_eq!(wrapper.capabilities(), store().capabilities());
+    }
+}
