@@ -19,6 +19,7 @@
 //! | `deadlines` | the idle and the absolute deadline |
 //! | `renewal` | periodic renewal |
 //! | `races` | writes of one session at the same time |
+//! | `wrapped` | a store within the wrappers that the settings ask for |
 //! | `identity_races` | logins, logouts and other ends while requests are under way |
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
@@ -39,4 +40,5 @@ mod stage;
 mod testing;
 mod upgrades;
 mod wire;
+mod wrapped;
 mod writing;

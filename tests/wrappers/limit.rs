@@ -33,12 +33,9 @@ impl Crowd {
         Self { store, network, gate, answered: Arc::default() }
     }
 
-    fn spawn<T: Send + 'static>(
-        &self,
-        call: impl FnOnce(Arc<ConcurrencyLimit>) -> T,
-    ) -> JoinHandle<<T as Future>::Output>
+    fn spawn<T>(&self, call: impl FnOnce(Arc<ConcurrencyLimit>) -> T) -> JoinHandle<T::Output>
     where
-        T: Future<Output: Send>,
+        T: Future<Output: Send> + Send + 'static,
     {
         tokio::spawn(call(self.store.clone()))
     }

@@ -53,7 +53,7 @@ proptest! {
             let expected = plain.merge(1, &sets).await.unwrap();
             store.create(&key(1), record, &options).await.unwrap();
             let answered = store.merge(1, &sets).await.unwrap();
-            (expected, answered, store.held(1).await, codec::encode(&memory.held(1).await.record))
+            (expected, answered, store.held(1).await, codec::encode(&memory.held(1).await.record).unwrap())
         });
         prop_assert_eq!(&answered.record, &expected.record);
         prop_assert_eq!(&loaded.record, &expected.record);
@@ -182,7 +182,10 @@ async fn without_a_random_source_nothing_is_written() {
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
     assert!(memory.look(1).await.unwrap().is_none());
     let live = over(&memory, ring([1])).open(1, new_record(1)).await.unwrap();
-    let refused = broken().merge(1, &setting(&live.record, "a", b"1")).await.unwrap_err();
+    let set = setting(&live.record, "a", b"1");
+    let refused = broken().merge(1, &set).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    let tried = broken().try_commit(&key(1), live.version, &set, &CommitOptions::default());
+    assert_eq!(tried.unwrap().unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(memory.held(1).await.record, live.record);
 }

@@ -30,7 +30,7 @@ async fn a_commit_that_need_not_wait_is_a_commit(s: Stage) -> Verdict {
         let what = format!("commit {n} without waiting ({changes:?})");
         match (held.commit(&changes, &CommitRules::at(s.now())), tried(&s, &live, &changes)) {
             (_, None) => {
-                claim_eq!(*s.held(&live).await?.record, held, "what is stored after no answer to {what}")
+                claim_eq!(*s.held(&live).await?.record, held, "what is stored after no answer to {what}");
             }
             (Ok(next), Some(Ok(answer))) => {
                 let next = next.unwrap_or_else(|| held.clone());
