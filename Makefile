@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test bench lint docs features deny
+.PHONY: test bench lint docs features deny fuzz
 
 ## Every test of every member, with all features. Installs what the tests need and is missing.
 test:
@@ -37,3 +37,17 @@ deny:
 	command -v cargo-deny >/dev/null || $(CARGO) install cargo-deny --version 0.20.2 --locked
 	$(CARGO) deny --locked check licenses bans sources
 	$(CARGO) deny --locked --manifest-path benches/Cargo.toml check licenses bans sources
+
+FUZZ_TARGETS ?= cookie_header record snapshot configuration
+FUZZ_SECONDS ?= 600
+
+## Every fuzz target for FUZZ_SECONDS; fails on the first finding. Needs a nightly compiler. A finding is left in
+## fuzz/artifacts: put it into fuzz/found/<target>, where `make test` runs it from then on.
+fuzz:
+	command -v cargo-fuzz >/dev/null || $(CARGO) install cargo-fuzz --version 0.13.2 --locked
+	$(CARGO) run -q --locked -p abide-fuzzing --bin seeds -- fuzz/corpus
+	set -e; for target in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/found/$$target; \
+		$(CARGO) +nightly fuzz run $$target fuzz/corpus/$$target fuzz/found/$$target -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1; \
+	done

@@ -70,6 +70,8 @@ pub struct StoreUrl {
     rest: String,
     options: BTreeMap<String, String>,
     known: Vec<&'static str>,
+    /// Whether the names of the options may be shown.
+    shows_names: bool,
 }
 
 impl StoreUrl {
@@ -83,13 +85,30 @@ impl StoreUrl {
             .ok_or_else(|| ConfigError::new("store has no scheme, expected a URL such as `memory:`"))?;
         let after = &url[scheme.len() + 1..];
         let (rest, query) = after.split_once('?').unwrap_or((after, ""));
-        let mut options = BTreeMap::new();
+        let mut url = Self {
+            scheme: scheme.to_ascii_lowercase(),
+            rest: rest.into(),
+            options: BTreeMap::new(),
+            known: Vec::new(),
+            // An `@` behind the `?` may be the end of a password that has a `?` in it.
+            shows_names: !query.contains('@'),
+        };
         for (name, value) in form_urlencoded::parse(query.as_bytes()).into_owned() {
-            if options.insert(name.clone(), value).is_some() {
-                return Err(ConfigError::new(format!("store option `{name}` stands twice")));
+            if url.options.contains_key(&name) {
+                return Err(ConfigError::new(format!("{} stands twice", url.named(&name))));
             }
+            url.options.insert(name, value);
         }
-        Ok(Self { scheme: scheme.to_ascii_lowercase(), rest: rest.into(), options, known: Vec::new() })
+        Ok(url)
+    }
+
+    /// An option as an error names it.
+    fn named(&self, name: &str) -> String {
+        if self.shows_names {
+            format!("store option `{name}`")
+        } else {
+            "an option of the store (a `?` in a user or a password is written `%3F`)".into()
+        }
     }
 
     /// The scheme, in lower case.
@@ -117,12 +136,10 @@ impl StoreUrl {
     /// [`ConfigError`] naming the first option that is left, and the nearest of those that were asked for.
     pub fn finish(self) -> Result<(), ConfigError> {
         let Some(name) = self.options.keys().next() else { return Ok(()) };
-        let scheme = &self.scheme;
+        let (scheme, named) = (&self.scheme, self.named(name));
         Err(ConfigError::new(match nearest(name, self.known.iter().copied()) {
-            Some(meant) => {
-                format!("store option `{name}` is unknown for `{scheme}:`, did you mean `{meant}`?")
-            }
-            None => format!("store option `{name}` is unknown: `{scheme}:` takes none"),
+            Some(meant) => format!("{named} is unknown for `{scheme}:`, did you mean `{meant}`?"),
+            None => format!("{named} is unknown: `{scheme}:` takes none"),
         }))
     }
 }

@@ -1,0 +1,51 @@
+//! What every input must keep, whoever makes the input.
+//!
+//! A fuzzer (`fuzz/`, `make fuzz`) and an ordinary test (`tests/bounded`) run the same bodies: each takes any bytes, and
+//! panics where a claim does not hold.
+//!
+//! | file | bytes taken for |
+//! |---|---|
+//! | `cookie_header` | `Cookie` headers of a request, through the whole layer |
+//! | `record` | an encoded record, and commits and joins of records |
+//! | `snapshot` | a snapshot of the memory store, and damage to one |
+//! | `configuration` | a TOML file, variables and a store's URL with a password |
+//! | `history` | how bytes become copies of a session |
+//! | `memory` | how much a decoder may allocate |
+
+#![allow(clippy::unwrap_used, reason = "a claim that does not hold panics")]
+
+mod configuration;
+mod cookie_header;
+mod history;
+mod memory;
+mod record;
+mod snapshot;
+
+pub use configuration::configuration;
+pub use cookie_header::cookie_header;
+pub use record::record;
+pub use snapshot::snapshot;
+
+/// One body, with inputs that are worth starting from.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name: of the fuzz target, and of the directories of its inputs.
+    pub name: &'static str,
+    /// Checks the claims on one input.
+    pub body: fn(&[u8]),
+    /// Inputs that get far.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+/// Every body.
+pub const TARGETS: [Target; 4] = [
+    Target { name: "cookie_header", body: cookie_header, seeds: cookie_header::seeds },
+    Target { name: "record", body: record, seeds: record::seeds },
+    Target { name: "snapshot", body: snapshot, seeds: snapshot::seeds },
+    Target { name: "configuration", body: configuration, seeds: configuration::seeds },
+];
+
+/// Runs what needs no runtime: nothing here waits for time or a network.
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers").block_on(future)
+}
