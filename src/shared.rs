@@ -27,8 +27,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// The time, to within some milliseconds: sessions are judged by the second.
     pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.clock.recent()
     }
 
     pub(crate) fn tell(&self, kind: EventKind, key: Option<SessionKey>) {

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 
 use crate::cookie::{CookieChange, add_cookie};
 use crate::error::{Error, ErrorKind};
-use crate::session::{Finish, Session};
+use crate::session::{Finish, Session, Waiting};
 
 pin_project! {
     /// The response of a [`SessionService`](super::SessionService).
@@ -28,7 +28,7 @@ pin_project! {
     #[project = StepProj]
     enum Step<F, R> {
         Handling { #[pin] handler: F },
-        Finishing { response: Option<Response<R>>, finish: Finish },
+        Finishing { response: Option<Response<R>>, finish: Waiting },
     }
 }
 
@@ -52,10 +52,15 @@ where
                 StepProj::Handling { handler } => {
                     let mut response = ready!(handler.poll(cx))?;
                     answer_as_configured(this.session, &mut response);
-                    let Some(finish) = this.session.finish(response.status()) else {
-                        return Poll::Ready(Ok(with_cookie(this.session, response)));
-                    };
-                    this.step.set(Step::Finishing { response: Some(response), finish });
+                    match this.session.finish(response.status()) {
+                        Finish::Done(result) => {
+                            let response = after_commit(this.session, response, result);
+                            return Poll::Ready(Ok(with_cookie(this.session, response)));
+                        }
+                        Finish::Waits(finish) => {
+                            this.step.set(Step::Finishing { response: Some(response), finish });
+                        }
+                    }
                 }
                 StepProj::Finishing { response, finish } => {
                     let result = ready!(this.session.poll_finish(finish, cx));

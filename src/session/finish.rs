@@ -14,27 +14,32 @@ use crate::cookie::CookieChange;
 use crate::error::{Error, ErrorKind};
 use crate::event::EventKind;
 
-/// The commit after the handler.
-pub(crate) type Finish = Protected<Result<(), Error>>;
+/// What is left to do once the handler answered.
+pub(crate) enum Finish {
+    /// Nothing: this came of it.
+    Done(Result<(), Error>),
+    /// The store must be waited for.
+    Waits(Waiting),
+}
+
+/// The commit after the handler, under way.
+pub(crate) type Waiting = Protected<Result<(), Error>>;
 
 impl Session {
-    /// What is left to do once the handler answered with `status`; `None` where there is nothing to wait for.
-    pub(crate) fn finish(&self, status: StatusCode) -> Option<Finish> {
+    /// Commits what is left once the handler answered with `status`: at once where the store need not be waited for.
+    pub(crate) fn finish(&self, status: StatusCode) -> Finish {
         if !self.is_touched() && !self.is_visit() {
-            return None;
+            return Finish::Done(Ok(()));
         }
-        {
-            let mut state = self.state();
-            if status.is_server_error() && !self.shared().config.keep_on_server_error {
-                state.pending.discard();
-            }
-            state.answered = state.pending.revision();
-        }
-        if !self.has_work() {
-            return None;
+        let Some(asked) = self.work(status) else { return Finish::Done(Ok(())) };
+        if let Some(result) = self.write_now(&mut Intent::Save) {
+            return Finish::Done(self.finished(asked, result));
         }
         let session = self.clone();
-        Some(Protected::new(async move { session.finish_up().await }))
+        Finish::Waits(Protected::new(async move {
+            let result = session.write_unprotected(&mut Intent::Save).await;
+            session.finished(asked, result)
+        }))
     }
 
     /// What the response has to say about the cookie. From here on the headers are gone, also for a body that asks for
@@ -48,7 +53,7 @@ impl Session {
         std::mem::take(&mut state.cookie)
     }
 
-    pub(crate) fn poll_finish(&self, finish: &mut Finish, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(crate) fn poll_finish(&self, finish: &mut Waiting, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         finish.poll(cx, &self.shared().tasks)
     }
 
@@ -61,25 +66,26 @@ impl Session {
         self.shared().config.touch == Touch::Visit && self.0.candidates.presented()
     }
 
-    fn has_work(&self) -> bool {
-        let state = self.state();
-        match &state.identity {
-            Identity::Unopened => !state.pending.is_empty() || self.is_visit(),
-            Identity::Empty => state.pending.has_value(),
-            Identity::Over => !state.pending.is_empty(),
-            Identity::Live(live) => {
-                let now = self.0.began;
-                !state.pending.is_empty()
-                    || live.slide_is_due(now)
-                    || live.to_confirm().is_some()
-                    || live.renewal_is_due(&self.shared().config, now).is_some()
-            }
+    /// Whether there is something to write, and then whether anybody asked for it: what a session needs for itself,
+    /// nobody did.
+    fn work(&self, status: StatusCode) -> Option<bool> {
+        let mut state = self.state();
+        if status.is_server_error() && !self.shared().config.keep_on_server_error {
+            state.pending.discard();
         }
+        state.answered = state.pending.revision();
+        let asked = !state.pending.is_empty();
+        let work = match &state.identity {
+            Identity::Unopened => asked || self.is_visit(),
+            Identity::Empty => state.pending.has_value(),
+            Identity::Over => asked,
+            Identity::Live(live) => asked || live.needs_upkeep(&self.shared().config, self.0.began),
+        };
+        work.then_some(asked)
     }
 
-    async fn finish_up(&self) -> Result<(), Error> {
-        let asked = !self.state().pending.is_empty();
-        let result = self.write_unprotected(&mut Intent::Save).await;
+    /// What the commit came to for the request.
+    fn finished(&self, asked: bool, result: Result<(), Error>) -> Result<(), Error> {
         let Err(error) = result else { return Ok(()) };
         let key = self.state().live().map(|live| *live.token.key());
         let ErrorKind::Store(kind) = error.kind() else { return Err(error) };

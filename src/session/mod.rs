@@ -42,7 +42,7 @@ use abide_core::Timestamp;
 
 pub use abide_core::Keep;
 pub use facts::Deadlines;
-pub(crate) use finish::Finish;
+pub(crate) use finish::{Finish, Waiting};
 pub use life::{LogIn, UserSession};
 use state::{Identity, State};
 

@@ -58,12 +58,12 @@ impl Session {
         Ok(())
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.0.opened.load(Ordering::Acquire)
     }
 
     /// Opens without waiting, where the store can tell; then nothing is boxed.
-    fn open_by_peeking(&self) -> bool {
+    pub(super) fn open_by_peeking(&self) -> bool {
         let mut best = None;
         for token in self.0.candidates.tokens() {
             match self.shared().store.peek(token.key()) {

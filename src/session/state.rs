@@ -58,6 +58,11 @@ impl Live {
         now.since(era.last_seen()) >= step.max(Duration::from_millis(1))
     }
 
+    /// Whether the session needs a commit for itself.
+    pub(super) fn needs_upkeep(&self, config: &Config, now: Timestamp) -> bool {
+        self.slide_is_due(now) || self.to_confirm().is_some() || self.renewal_is_due(config, now).is_some()
+    }
+
     /// The newest generation, where it is due for a successor.
     pub(super) fn renewal_is_due(&self, config: &Config, now: Timestamp) -> Option<u32> {
         let secrets = self.era().secrets();

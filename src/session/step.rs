@@ -17,11 +17,12 @@ use super::write::{Intent, NewIdentity, NewUser};
 use crate::error::Error;
 use crate::event::EventKind;
 
-/// What an operation came to, made of one look at the session. Boxed, for a step is handed from future to future.
+/// What an operation came to, made of one look at the session.
+#[allow(clippy::large_enum_variant, reason = "a commit is the usual step, and seldom needs a box")]
 pub(super) enum Step {
     Nothing,
     Create(Box<Creation>),
-    Commit(Box<Commitment>),
+    Commit(Commitment),
 }
 
 pub(super) struct Creation {
@@ -117,7 +118,7 @@ impl Session {
         // A commit moves the idle deadline at no further cost.
         changes.seen_at(now);
         let max_weight = self.shared().config.max_session_bytes;
-        Ok(Step::Commit(Box::new(Commitment {
+        Ok(Step::Commit(Commitment {
             key: *live.token.key(),
             version: live.loaded.version,
             changes,
@@ -125,7 +126,7 @@ impl Session {
             token,
             is_login: parts.opens.is_some_and(NewIdentity::is_login),
             taken: parts.taken,
-        })))
+        }))
     }
 
     /// Opens the era of a new identity. Answers its token.

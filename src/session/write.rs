@@ -7,7 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_core::{ErrorKind as StoreKind, Keep, LoadOptions, Loaded, Name, SecretState, SessionStore, Token};
+use abide_core::{
+    EraId, ErrorKind as StoreKind, Keep, LoadOptions, Loaded, Name, SecretState, SessionStore, Token,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -106,8 +108,41 @@ impl Session {
         self.write_with(intent, false).await
     }
 
-    async fn write_with(&self, intent: &mut Intent<'_>, protect: bool) -> Result<(), Error> {
+    /// As [`write`](Self::write), without waiting and so without a future to keep: `None` where the store or another
+    /// operation must be waited for, and then nothing was done.
+    pub(super) fn write_now(&self, intent: &mut Intent<'_>) -> Option<Result<(), Error>> {
         self.touch();
+        let _turn = self.0.gate.try_lock().ok()?;
+        if !self.is_open() && !self.open_by_peeking() {
+            return None;
+        }
+        for _ in 0..PATIENT_FROM {
+            let step = match self.next_step(intent) {
+                Ok(Step::Commit(step)) => step,
+                Ok(Step::Nothing) => return Some(Ok(())),
+                Ok(Step::Create(_)) => return None,
+                Err(error) => return Some(Err(error)),
+            };
+            match self.shared().store.try_commit(&step.key, step.version, &step.changes, &step.options)? {
+                Ok(loaded) => {
+                    self.committed(&step, loaded);
+                    return Some(Ok(()));
+                }
+                Err(mut error) if error.kind() == StoreKind::Conflict => {
+                    if let Err(error) = self.go_on_from(error.take_current()?, step.changes.era()) {
+                        return Some(Err(error));
+                    }
+                }
+                Err(error) => return Some(Err(self.failed(error))),
+            }
+        }
+        None
+    }
+
+    async fn write_with(&self, intent: &mut Intent<'_>, protect: bool) -> Result<(), Error> {
+        if let Some(done) = self.write_now(intent) {
+            return done;
+        }
         let _turn = self.0.gate.lock().await;
         self.open_in_turn().await?;
         for attempt in 0..MOST_STEPS {
@@ -132,6 +167,7 @@ impl Session {
                 self.created(&step, loaded);
             }
             Step::Commit(step) => {
+                let step = Box::new(step);
                 let call = async move { commit(&*store, &step).await.map(|loaded| (loaded, step)) };
                 let (loaded, step) = self.call(call, protect).await?;
                 self.committed(&step, loaded);
@@ -209,11 +245,18 @@ impl Session {
             Some(current) => Some(current),
             None => self.shared().store.load(&key, &LoadOptions::default().fresh(true)).await?,
         };
-        let Some(current) = current.filter(|current| current.record.era().is_some()) else {
-            return Err(self.failed(StoreKind::Ended.into()));
-        };
-        if current.record.era().is_none_or(|now| now.id() != era) {
-            return Err(self.failed(StoreKind::Superseded.into()));
+        match current {
+            Some(current) => self.go_on_from(current, era),
+            None => Err(self.failed(StoreKind::Ended.into())),
+        }
+    }
+
+    /// Goes on from what another request left, unless that is the end or another era than `era`.
+    fn go_on_from(&self, current: Loaded, era: EraId) -> Result<(), Error> {
+        let now = current.record.era().map(|now| now.id());
+        if now != Some(era) {
+            let kind = if now.is_none() { StoreKind::Ended } else { StoreKind::Superseded };
+            return Err(self.failed(kind.into()));
         }
         if let Some(live) = self.state().live_mut() {
             live.loaded = current;

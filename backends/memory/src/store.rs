@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use abide_core::{
     Capabilities, Changes, Clock, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
@@ -17,6 +17,9 @@ use crate::users::Users;
 
 /// Many more than cores, so that two requests seldom want one; a power of two, so that a mask picks one.
 const SHARDS: usize = 64;
+
+/// No clock's cheap reading lags by more; past that it was set back, and nobody waits for it to come again.
+const LONGEST_TICK: Duration = Duration::from_millis(20);
 
 /// Sessions in this process. See the [crate](crate) for what that means.
 ///
@@ -109,8 +112,18 @@ impl MemoryStore {
         });
     }
 
+    /// The time by which sessions are judged.
     fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.0.clock.recent()
+    }
+
+    /// Waits until the clock's cheap reading has come to `barrier`, which is a moment away: a login that begins after
+    /// the answer must not be taken for one that began before the question.
+    async fn come_to(&self, barrier: Timestamp) {
+        let since = Instant::now();
+        while self.now() < barrier && since.elapsed() < LONGEST_TICK {
+            tokio::task::yield_now().await;
+        }
     }
 
     fn shard(&self, key: &SessionKey) -> MutexGuard<'_, Shard> {
@@ -219,15 +232,22 @@ impl SessionStore for MemoryStore {
 
     async fn end_user(&self, user: &str, options: &EndUserOptions) -> Result<u64, Error> {
         let now = self.now();
-        let keys = self.0.users.raise(user, now);
+        let barrier = self.0.clock.now();
+        let keys = self.0.users.raise(user, barrier);
         let others = keys.into_iter().filter(|key| Some(*key) != options.except);
-        Ok(others.map(|key| u64::from(self.shard(&key).end_of(&key, user, &self.0.users, now))).sum())
+        let ended =
+            others.map(|key| u64::from(self.shard(&key).end_of(&key, user, &self.0.users, now))).sum();
+        self.come_to(barrier).await;
+        Ok(ended)
     }
 
     async fn end_all(&self, _reason: EndReason) -> Result<u64, Error> {
         let now = self.now();
-        self.0.users.raise_all(now);
-        Ok(self.shards().map(|mut shard| shard.end_all(&self.0.users, now)).sum())
+        let barrier = self.0.clock.now();
+        self.0.users.raise_all(barrier);
+        let ended = self.shards().map(|mut shard| shard.end_all(&self.0.users, now)).sum();
+        self.come_to(barrier).await;
+        Ok(ended)
     }
 
     async fn ready(&self) -> Readiness {
