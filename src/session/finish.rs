@@ -31,6 +31,12 @@ impl Session {
         if !self.is_touched() && !self.is_visit() {
             return Finish::Done(Ok(()));
         }
+        self.finish_touched(status)
+    }
+
+    /// Out of the way of a request that never asked.
+    #[inline(never)]
+    fn finish_touched(&self, status: StatusCode) -> Finish {
         let Some(asked) = self.work(status) else { return Finish::Done(Ok(())) };
         if let Some(result) = self.write_now(&mut Intent::Save) {
             return Finish::Done(self.finished(asked, result));
