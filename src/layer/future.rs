@@ -28,7 +28,7 @@ pin_project! {
     #[project = StepProj]
     enum Step<F, R> {
         Handling { #[pin] handler: F },
-        Finishing { response: Option<Response<R>>, finish: Waiting },
+        Finishing { response: Option<Response<R>>, commit: Waiting },
     }
 }
 
@@ -54,19 +54,19 @@ where
                     answer_as_configured(this.session, &mut response);
                     match this.session.finish(response.status()) {
                         Finish::Done(result) => {
-                            let response = after_commit(this.session, response, result);
-                            return Poll::Ready(Ok(with_cookie(this.session, response)));
+                            after_commit(this.session, &mut response, result);
+                            return Poll::Ready(Ok(response));
                         }
-                        Finish::Waits(finish) => {
-                            this.step.set(Step::Finishing { response: Some(response), finish });
+                        Finish::Waits(commit) => {
+                            this.step.set(Step::Finishing { response: Some(response), commit });
                         }
                     }
                 }
-                StepProj::Finishing { response, finish } => {
-                    let result = ready!(this.session.poll_finish(finish, cx));
-                    let response = response.take().expect("a future is not polled after it resolved");
-                    let response = after_commit(this.session, response, result);
-                    return Poll::Ready(Ok(with_cookie(this.session, response)));
+                StepProj::Finishing { response, commit } => {
+                    let result = ready!(this.session.poll_finish(commit, cx));
+                    let mut response = response.take().expect("a future is not polled after it resolved");
+                    after_commit(this.session, &mut response, result);
+                    return Poll::Ready(Ok(response));
                 }
             }
         }
@@ -83,29 +83,20 @@ fn answer_as_configured<R: Default>(session: &Session, response: &mut Response<R
     }
 }
 
-/// A session that is over lets the handler's response pass; every other failure replaces it.
-fn after_commit<R: Default>(
-    session: &Session,
-    response: Response<R>,
-    result: Result<(), Error>,
-) -> Response<R> {
-    match result {
-        Err(error) if !error.is_over() => {
+/// A session that is over lets the handler's response pass; every other failure replaces it. The cookie goes out also
+/// with an error: a client whose token was replaced needs the new one.
+fn after_commit<R: Default>(session: &Session, response: &mut Response<R>, result: Result<(), Error>) {
+    if let Err(error) = result {
+        if !error.is_over() {
             let (_, answers) = session.response_parts();
-            answers.answer(&error).map(|()| R::default())
+            *response = answers.answer(&error).map(|()| R::default());
         }
-        _ => response,
     }
-}
-
-/// The cookie goes out also with an error: a client whose token was replaced needs the new one.
-fn with_cookie<R>(session: &Session, mut response: Response<R>) -> Response<R> {
     let change = session.close_headers();
     if change != CookieChange::None {
         let (template, _) = session.response_parts();
         add_cookie(response.headers_mut(), template, &change);
     }
-    response
 }
 
 impl<F, R> std::fmt::Debug for ResponseFuture<F, R> {

@@ -2,7 +2,7 @@
 //! commit that took it, nothing is lost, nothing is committed twice, and nobody waits for ever.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use abide_core::{
     EndReason, LoadOptions, ManualClock, Record, SeededEntropy, SessionKey, Stamp, Timestamp, Token,
@@ -12,7 +12,7 @@ use abide_memory::MemoryStore;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use shuttle::future::{JoinHandle, block_on, spawn};
 
-use super::Session;
+use super::{Finish, Session};
 use crate::config::Config;
 use crate::cookie::{Candidates, CookieChange};
 use crate::error::Error;
@@ -87,12 +87,13 @@ where
 
 /// What the layer does once the handler answered.
 async fn respond(session: &Session) -> (Result<(), Error>, CookieChange) {
-    let mut finish = session.finish(StatusCode::OK);
-    let result = std::future::poll_fn(|cx: &mut Context<'_>| match &mut finish {
-        Some(finish) => session.poll_finish(finish, cx),
-        None => Poll::Ready(Ok(())),
-    });
-    (result.await, session.close_headers())
+    let result = match session.finish(StatusCode::OK) {
+        Finish::Done(result) => result,
+        Finish::Waits(mut commit) => {
+            std::future::poll_fn(|cx: &mut Context<'_>| session.poll_finish(&mut commit, cx)).await
+        }
+    };
+    (result, session.close_headers())
 }
 
 /// Nothing is left to commit, and what was committed is not committed again with what comes later.
