@@ -2,6 +2,25 @@
 //!
 //! Every event is logged through `tracing` under the target `abide`, and given to the function of
 //! [`SessionsBuilder::on_event`](crate::SessionsBuilder::on_event). A session appears only as the start of its handle.
+//!
+//! A counter for each name is all that a dashboard of them needs:
+//!
+//! ```
+//! use abide::Config;
+//! use std::collections::BTreeMap;
+//! use std::sync::{Arc, Mutex};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let counts = Arc::new(Mutex::new(BTreeMap::new()));
+//! let told = counts.clone();
+//! let count = move |event: &abide::Event| *told.lock().unwrap().entry(event.name()).or_insert(0) += 1;
+//! let sessions = Config::new().builder().on_event(count).open().await?;
+//!
+//! sessions.detached().log_in("ada").await?;
+//! assert_eq!(*counts.lock().unwrap(), BTreeMap::from([("created", 1), ("logged_in", 1)]));
+//! # Ok(()) }
+//! ```
 
 use std::fmt;
 
