@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use abide::Config;
-use abide::core::{LoadOptions, Readiness, SessionStore as _};
+use abide::core::{Changes, CommitOptions, ErrorKind, LoadOptions, Readiness, SessionStore as _};
 use abide_harness::Method;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
@@ -108,12 +108,31 @@ async fn nobody_waits_for_a_turn_longer_than_the_timeout() {
     assert!(began.elapsed() <= 2 * SECOND, "{:?}", began.elapsed());
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_waited_for_its_turn_in_vain_surely_did_not_happen() {
+    let stage = Stage::with(Config::new().store_timeout(SECOND).store_concurrency(2)).await;
+    let client = stage.visitor().await;
+    let held = stage.stored(&client).await.unwrap();
+    stage.store.set_hanging(true);
+    let mut crowd = Vec::new();
+    for _ in 0..2 {
+        let mut tab = client.tab();
+        crowd.push(tokio::spawn(async move { tab.insert("n", 2).await.status }));
+        sleep(TICK).await;
+    }
+    let changes = Changes::new(held.record.latest_stamp(), held.record.era().unwrap().id());
+    let (key, options) = (client.token().key().to_owned(), CommitOptions::default());
+    let commit = stage.sessions.store().commit(&key, held.version, &changes, &options);
+    let error = commit.await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "it may have happened: {error}");
+}
+
 #[cfg(feature = "encryption")]
 mod encrypted {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;
 
-    use abide::core::{Changes, CommitOptions, Stamps, codec};
+    use abide::core::{Stamps, codec};
 
     use super::*;
     use crate::stage::Client;

@@ -8,7 +8,7 @@ use abide::wrappers::ConcurrencyLimit;
 use abide_harness::Method;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::stage::{Network, Requests as _, SECOND, clock, key, memory_on, network_on, new_record, settle};
 
@@ -70,8 +70,9 @@ impl Crowd {
     }
 }
 
-#[track_caller]
-fn refused<T>(answer: Result<T, Error>, why: &str) {
+/// Checks that a call is refused, and is not left to wait.
+async fn refused<T>(call: impl Future<Output = Result<T, Error>>, why: &str) {
+    let answer = timeout(60 * SECOND, call).await.expect("an answer");
     let error = answer.err().expect("a refusal");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains(why), "{error}");
@@ -94,9 +95,9 @@ async fn no_more_than_the_limit_are_under_way_and_those_who_wait_go_in_order() {
 async fn whoever_comes_while_the_queue_is_full_is_refused_at_once_and_nothing_is_sent() {
     let crowd = Crowd::of_three(|limit| limit.queue(3)).await;
     let loads = crowd.loads(0..5).await;
-    refused(crowd.store.look(1).await, "3 wait, which is the limit");
-    refused(crowd.store.of_user("ada", &Page::default()).await, "3 wait");
-    refused(crowd.store.open(20, new_record(20)).await, "3 wait");
+    refused(crowd.store.look(1), "3 wait, which is the limit").await;
+    refused(crowd.store.of_user("ada", &Page::default()), "3 wait").await;
+    refused(crowd.store.open(20, new_record(20)), "3 wait").await;
     assert_eq!(crowd.network.calls(Method::OfUser) + crowd.under_way(), 2);
     crowd.let_pass(5).await;
     for load in loads {
@@ -109,14 +110,14 @@ async fn whoever_comes_while_the_queue_is_full_is_refused_at_once_and_nothing_is
 async fn without_a_queue_nobody_waits() {
     let crowd = Crowd::of_three(|limit| limit.queue(0)).await;
     let _loads = crowd.loads(0..2).await;
-    refused(crowd.store.look(1).await, "0 wait");
+    refused(crowd.store.look(1), "0 wait").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn by_default_four_times_the_limit_wait() {
     let crowd = Crowd::of_three(|limit| limit).await;
     let _loads = crowd.loads(0..14).await;
-    refused(crowd.store.look(1).await, "12 wait");
+    refused(crowd.store.look(1), "12 wait").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,7 +127,7 @@ async fn a_waiter_who_is_dropped_leaves_nothing_behind() {
     loads[2].abort();
     settle().await;
     let _last = crowd.load(4).await;
-    refused(crowd.store.look(1).await, "2 wait");
+    refused(crowd.store.look(1), "2 wait").await;
     crowd.let_pass(4).await;
     assert_eq!(*crowd.answered.lock().unwrap(), [0, 1, 3, 4]);
     assert_eq!(crowd.under_way(), 4, "what the dropped one wanted was not sent");
@@ -146,7 +147,7 @@ async fn an_operation_that_is_dropped_under_way_gives_its_place_back() {
 async fn ends_are_neither_held_up_nor_refused_by_a_queue_full_of_reads() {
     let crowd = Crowd::of_three(|limit| limit.queue(2)).await;
     let _loads = crowd.loads(0..4).await;
-    refused(crowd.store.look(1).await, "2 wait");
+    refused(crowd.store.look(1), "2 wait").await;
     assert!(crowd.store.log_out(2).await.unwrap().was_live);
     assert_eq!(crowd.store.end_user("ada", &EndUserOptions::default()).await.unwrap(), 8);
     assert_eq!(crowd.store.end_all(EndReason::EndedByAdministrator).await.unwrap(), 0);
@@ -162,7 +163,7 @@ async fn ends_take_any_free_place_and_are_bounded_as_well() {
         settle().await;
     }
     assert_eq!(crowd.network.calls(Method::End), 3, "two wait");
-    refused(crowd.store.log_out(6).await, "2 wait");
+    refused(crowd.store.log_out(6), "2 wait").await;
     gate.add_permits(5);
     for end in ends {
         assert!(end.await.unwrap().unwrap().was_live);
@@ -174,7 +175,7 @@ async fn whoever_waits_too_long_is_refused_and_nothing_is_sent() {
     let crowd = Crowd::of_three(|limit| limit.wait_at_most(SECOND)).await;
     let _loads = crowd.loads(0..2).await;
     let began = Instant::now();
-    refused(crowd.store.look(1).await, "no turn within 1s");
+    refused(crowd.store.look(1), "no turn within 1s").await;
     assert_eq!((began.elapsed().as_millis(), crowd.under_way()), (1_000, 2));
     let next = crowd.load(2).await;
     crowd.let_pass(3).await;

@@ -26,7 +26,7 @@ pub enum ErrorKind {
     Unavailable,
     /// The store did not answer: it may have happened. Asking again with the same changes is safe.
     Ambiguous,
-    /// The stored bytes are not a record.
+    /// The stored bytes are not a record, or a value among them cannot be decrypted.
     Corrupt,
     /// The record would be larger than allowed. Nothing was written.
     TooLarge,

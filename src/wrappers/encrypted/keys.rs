@@ -130,3 +130,26 @@ impl RingKey {
         Self { id: KeyId([id[0], id[1], id[2], id[3]]), cipher: XChaCha20Poly1305::new((&*derived).into()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::ZeroizeOnDrop;
+
+    fn is_wiped<T: ZeroizeOnDrop>(_: &T) {}
+
+    #[test]
+    fn a_key_and_the_cipher_made_of_it_are_wiped_when_they_are_dropped() {
+        let key = EncryptionKey::from_bytes([1; EncryptionKey::LENGTH]);
+        is_wiped(&key.0);
+        is_wiped(&RingKey::of(&key).cipher);
+    }
+
+    #[test]
+    fn neither_what_encrypts_nor_the_id_is_the_key_itself() {
+        let key = EncryptionKey::from_bytes([1; EncryptionKey::LENGTH]);
+        let (derived, id) = (blake3::derive_key(FOR_VALUES, &*key.0), blake3::derive_key(FOR_ID, &*key.0));
+        assert!(derived != *key.0 && derived != id && id[..4] != key.0[..4]);
+        assert_eq!(RingKey::of(&key).id.0, id[..4]);
+    }
+}
