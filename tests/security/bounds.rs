@@ -10,12 +10,12 @@ async fn fill(
     session: &Session,
     write: impl AsyncFn(&Session, u32) -> Result<(), Error>,
 ) -> (u32, ErrorKind) {
-    for written in 0.. {
+    for written in 0..100 {
         if let Err(error) = write(session, written).await {
             return (written, error.kind());
         }
     }
-    unreachable!("it took everything")
+    panic!("it took everything")
 }
 
 // Row 27.
