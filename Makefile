@@ -18,6 +18,7 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
 	cd benches && $(CARGO) fmt --check
+	cd fuzz && $(CARGO) fmt --check
 	cd benches && $(CARGO) clippy --all-targets --locked -- -D warnings
 
 ## The documentation; a broken link is an error.
@@ -49,5 +50,5 @@ fuzz:
 	set -e; for target in $(FUZZ_TARGETS); do \
 		mkdir -p fuzz/found/$$target; \
 		$(CARGO) +nightly fuzz run $$target fuzz/corpus/$$target fuzz/found/$$target -- \
-			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1; \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 -print_final_stats=1; \
 	done
