@@ -15,7 +15,7 @@ use abide_core::SessionStore;
 use abide_memory::MemoryStore;
 use async_trait::async_trait;
 
-use crate::block_on;
+use crate::at_once;
 
 /// Part of every password here. No input holds it by chance.
 const SECRET: &str = "k4rt0ff3ls4l4t";
@@ -30,11 +30,11 @@ pub fn configuration(input: &[u8]) {
     is_clear(&Config::new().and_sources(None, variables(input)));
     let urls = urls(&text);
     urls.iter().for_each(|url| is_hidden_in_parts(url));
-    // Files take their time: one of the URLs for each input.
-    let url = &urls[input.len() % urls.len()];
+    // Files take their time: one of the URLs for each input, in one of many.
+    let url = &urls[input.iter().map(|byte| usize::from(*byte)).sum::<usize>() % urls.len()];
     is_hidden_in_sources(url, &text);
     let opened = Config::new().store(url).builder().registry(registry()).open();
-    is_hidden(&block_on(opened).map(drop));
+    is_hidden(&at_once(opened).map(drop));
 }
 
 /// `NAME=value` by line; those that begin with a colon without our prefix.
@@ -76,16 +76,15 @@ fn is_hidden_in_sources(url: &str, text: &str) {
     let quoted = toml::Value::String(url.to_owned()).to_string();
     // What stands before must be whole lines, else it may make another setting of the URL.
     let before = if text.parse::<toml::Table>().is_ok() { text } else { "" };
-    for file in [
+    let files = [
         format!("{before}\nstore = {quoted}\n{text}"),
         format!("store = {quoted}"),
         format!("store = {url}"),
         format!("store = \"{url}"),
         format!("store = [{quoted}]"),
         format!("[store]\nurl = {quoted}"),
-    ] {
-        is_hidden(&Config::new().and_sources(Some(&file), []));
-    }
+    ];
+    is_hidden(&Config::new().and_sources(Some(&files[text.len() % files.len()]), []));
     is_hidden(&Config::new().and_sources(None, [("ABIDE_STORE".into(), url.into())]));
 }
 

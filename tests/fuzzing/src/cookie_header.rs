@@ -22,7 +22,7 @@ use http::{HeaderValue, Request, Response, header};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::block_on;
+use crate::at_once;
 
 const NAME: &[u8] = b"__Host-id";
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -46,7 +46,7 @@ pub fn cookie_header(input: &[u8]) {
 
     let request =
         headers.into_iter().fold(Request::builder(), |request, value| request.header(header::COOKIE, value));
-    let response = block_on(stage.layer.layer(Handler).call(request.body(()).unwrap())).unwrap();
+    let response = at_once(stage.layer.layer(Handler).call(request.body(()).unwrap())).unwrap();
 
     assert_eq!(response.body().0, best.map(user), "the best of those that verify");
     let unknown = tokens.iter().filter(|known| !(0..SESSIONS).any(|n| **known == token(n))).count();
@@ -120,7 +120,7 @@ impl Stage {
         let store = MemoryStore::builder().clock(clock.clone()).build();
         let stamps = Stamps::new(1);
         for n in 0..SESSIONS {
-            block_on(store.create(token(n).key(), record(n, &stamps), &CreateOptions::default())).unwrap();
+            at_once(store.create(token(n).key(), record(n, &stamps), &CreateOptions::default())).unwrap();
         }
         let refused = Arc::new(AtomicUsize::new(0));
         let counted = refused.clone();
@@ -129,11 +129,11 @@ impl Stage {
             .entropy(Arc::new(SeededEntropy::new(7)))
             .on_event(move |event| _ = is_refusal(event).then(|| counted.fetch_add(1, Ordering::Relaxed)))
             .open();
-        Self { layer: block_on(opened).unwrap().layer(), store, refused }
+        Self { layer: at_once(opened).unwrap().layer(), store, refused }
     }
 
     fn stored(&self) -> Vec<Arc<Record>> {
-        let load = |n| block_on(self.store.load(token(n).key(), &LoadOptions::default()));
+        let load = |n| at_once(self.store.load(token(n).key(), &LoadOptions::default()));
         (0..SESSIONS).map(|n| load(n).unwrap().unwrap().record).collect()
     }
 }
@@ -168,7 +168,7 @@ impl Service<Request<()>> for Handler {
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
         let session = Session::of(&request).unwrap();
-        let who = block_on(session.get::<String>("who")).unwrap();
+        let who = at_once(session.get::<String>("who")).unwrap();
         session.insert("seen", &true).unwrap();
         ready(Ok(Response::new(Answer(who))))
     }
