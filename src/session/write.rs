@@ -281,7 +281,7 @@ async fn create(store: &dyn SessionStore, step: &Creation) -> Result<Loaded, abi
     loop {
         let answer = store.create(step.token.key(), step.record.clone(), &step.options).await;
         if !is_asked_again(&answer, &mut retries).await {
-            return answer;
+            return in_doubt(answer, retries);
         }
     }
 }
@@ -292,7 +292,7 @@ async fn commit(store: &dyn SessionStore, step: &Commitment) -> Result<Loaded, a
         let options = step.options.retry(retries > 0);
         let answer = store.commit(&step.key, step.version, &step.changes, &options).await;
         if !is_asked_again(&answer, &mut retries).await {
-            return answer;
+            return in_doubt(answer, retries);
         }
     }
 }
@@ -306,6 +306,17 @@ async fn is_asked_again(answer: &Result<Loaded, abide_core::Error>, retries: &mu
     *retries += 1;
     tokio::time::sleep(RETRY_AFTER * *retries).await;
     true
+}
+
+/// Where asking again was refused, what was asked before may have happened all the same: nobody may hear that nothing
+/// was written.
+fn in_doubt(answer: Result<Loaded, abide_core::Error>, retries: u32) -> Result<Loaded, abide_core::Error> {
+    answer.map_err(|error| match error.kind() {
+        StoreKind::Unavailable if retries > 0 => {
+            abide_core::Error::new(StoreKind::Ambiguous, "asking again was refused").with_source(error)
+        }
+        _ => error,
+    })
 }
 
 /// Lets others go first; after some steps for longer.

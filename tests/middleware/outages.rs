@@ -178,3 +178,32 @@ async fn a_token_that_was_minted_before_the_failure_reaches_the_client() {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(client.name().await.as_deref(), Some("ada"), "the old token is dead, so the new one was sent");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_update_whose_answer_was_lost_and_that_is_then_refused_is_not_said_to_be_unwritten() {
+    let stage = Stage::new().await;
+    let mut client = stage.visitor().await;
+    stage.store.lose_next_answer(Method::Commit);
+    stage.store.lose_next(Method::Commit, StoreKind::Unavailable);
+    let mut kind = None;
+    let heard = async |session: abide::Session| {
+        kind = session.increment("n", 1).await.err().map(|error| error.kind());
+    };
+    client.ask(heard).await.is_ok();
+    assert_eq!(kind, Some(abide::ErrorKind::Store(StoreKind::Ambiguous)));
+    assert_eq!(client.get("n").await, Some(2), "it was written");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_whose_answer_was_lost_and_that_is_then_refused_is_not_said_to_be_unwritten() {
+    let stage = Stage::new().await;
+    let mut client = stage.client();
+    stage.store.lose_next_answer(Method::Create);
+    stage.store.lose_next(Method::Create, StoreKind::Unavailable);
+    let mut kind = None;
+    let heard = async |session: abide::Session| {
+        kind = session.log_in("ada").await.err().map(|error| error.kind());
+    };
+    client.ask(heard).await.is_ok();
+    assert_eq!(kind, Some(abide::ErrorKind::Store(StoreKind::Ambiguous)));
+}
