@@ -2,12 +2,17 @@
 
 CARGO ?= cargo
 
-.PHONY: test bench lint docs features deny fuzz
+.PHONY: test interleavings bench lint docs features deny fuzz
 
 ## Every test of every member, with all features. Installs what the tests need and is missing.
 test:
 	tests/prerequisites
 	$(CARGO) test --workspace --all-features --locked
+
+## A million seeded interleavings on the memory store, and a hundred thousand through the layer.
+interleavings:
+	$(CARGO) run --release --locked -p abide-interleavings -- --driver store --seeds 1000000
+	$(CARGO) run --release --locked -p abide-interleavings -- --driver layer --seeds 100000
 
 ## abide beside the bare router and its peers, in one run.
 bench:

@@ -55,11 +55,13 @@
 //! | `stage` | what the cases are written with |
 //! | `together` | several futures at once, on no runtime in particular |
 //! | `cases` | the cases, a file for each part of the contract |
+//! | [`interleavings`] | seeded random interleavings, checked against a sequential model |
 //!
 //! [`SessionStore`]: abide_core::SessionStore
 
 mod case;
 mod cases;
+pub mod interleavings;
 mod report;
 mod run;
 mod stage;

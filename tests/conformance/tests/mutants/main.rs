@@ -9,10 +9,12 @@
 //! | `flaw` | what may be wrong with it |
 //! | `surgery` | records changed behind the contract's back |
 //! | `caught` | each flaw, and the cases that catch it |
+//! | `interleaved` | each flaw that a race can show, and within how many seeds the interleavings find it |
 //! | `sentences` | each sentence of the contract, and the cases that hold it |
 
 mod caught;
 mod flaw;
+mod interleaved;
 mod sentences;
 mod simple;
 mod surgery;

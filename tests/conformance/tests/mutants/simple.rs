@@ -75,17 +75,26 @@ impl Slot {
 /// A fresh subject with a flaw, or with none.
 pub(crate) fn subject(flaw: Option<Flaw>) -> Subject {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
-    let shared = Arc::new(Shared {
+    let shared = shared(flaw, clock.clone());
+    let handle = || Simple { shared: shared.clone(), cache: Mutex::default() };
+    Subject::new(handle(), clock).handle(handle()).bound(BOUND).outage(Arc::new(Cut(shared.clone())))
+}
+
+/// A fresh store with a flaw, or with none.
+pub(crate) fn store(flaw: Option<Flaw>, clock: Arc<ManualClock>) -> Arc<dyn SessionStore> {
+    Arc::new(Simple { shared: shared(flaw, clock), cache: Mutex::default() })
+}
+
+fn shared(flaw: Option<Flaw>, clock: Arc<ManualClock>) -> Arc<Shared> {
+    Arc::new(Shared {
         state: Mutex::default(),
-        clock: clock.clone(),
+        clock,
         stamps: Stamps::new(77),
         flaw,
         cut: AtomicBool::new(false),
         busy: AtomicBool::new(false),
         drained: AtomicBool::new(false),
-    });
-    let handle = || Simple { shared: shared.clone(), cache: Mutex::default() };
-    Subject::new(handle(), clock).handle(handle()).bound(BOUND).outage(Arc::new(Cut(shared.clone())))
+    })
 }
 
 #[derive(Debug)]

@@ -1,0 +1,385 @@
+//! Which states a step leads to, where it answered what it did: none where the model does not allow the answer.
+
+use std::sync::Arc;
+
+use abide_core::{ErrorKind, Timestamp};
+
+use super::client::View;
+use super::history::{Act, Saw, Token};
+use super::model::{Applied, Came, Done, Float, How, Identity, Life, State, Turn, is_reading};
+use super::steps::{Answer, Kind, Step, Work};
+
+/// What the model must know of a run beside its steps.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    /// Everything that the clock showed.
+    pub(super) readings: Vec<Timestamp>,
+    /// Whether a client without a session creates the one of the run.
+    pub(super) creates_here: bool,
+}
+
+/// A state that a step may lead to, and what the step's commit came to, where it was one.
+pub(super) type Next = (State, Option<Came>);
+
+impl Rules {
+    /// The states to which `step` may lead.
+    pub(super) fn accept(&self, state: &State, step: &Step, next: &mut Vec<Next>) {
+        let mut state = state.clone();
+        state.expire();
+        match step.kind {
+            Kind::Clock { now } => {
+                state.now = state.now.max(now);
+                state.expire();
+                next.push((state, None));
+            }
+            Kind::Begin { token, latest } => {
+                state.turns[step.client] =
+                    Turn { request: step.request, token, began: step.since, latest, ..Turn::default() };
+                next.push((state, None));
+            }
+            Kind::Pend(change) => {
+                state.turns[step.client].pend(change);
+                next.push((state, None));
+            }
+            Kind::Discard => {
+                state.turns[step.client].pending = super::model::Pending::default();
+                next.push((state, None));
+            }
+            Kind::See { view } => {
+                let turn = &state.turns[step.client];
+                if matches!(turn.identity, Identity::Elsewhere) || turn.view() == view {
+                    next.push((state, None));
+                }
+            }
+            Kind::Open { view } => self.open(&state, step, view, next),
+            Kind::LookAgain => look_again(state, step, next),
+            Kind::Act { act, answer, view } => self.act(&state, step, act, answer, view, next),
+            Kind::Effect { work, lingers } => self.effect(state, step, work, lingers, next),
+            Kind::Settle { act, answer, view } => self.settle(state, step, act, answer, view, next),
+            Kind::End => end(state, step, next),
+            Kind::EndLingers => {
+                state.floats.push(Float::End);
+                log_out(&mut state.turns[step.client]);
+                next.push((state, None));
+            }
+            Kind::Stray { answer } => {
+                let came = match state.life {
+                    Life::Alive(_) => answer == Err(ErrorKind::Superseded),
+                    Life::Expired | Life::Ended => is_over(answer),
+                    Life::Absent => answer == Err(ErrorKind::Missing),
+                };
+                if came {
+                    next.push((state, None));
+                }
+            }
+            Kind::Finish { failed, saw } => self.finish(&state, step, failed, saw, next),
+            Kind::FinishSettle { failed, saw } => self.finish_settle(state, step, failed, saw, next),
+            Kind::FinishUnreached { failed, saw } => {
+                let turn = &state.turns[step.client];
+                let asked = !turn.pending.is_empty();
+                let is_elsewhere = self.is_elsewhere(turn);
+                if is_elsewhere || (failed.is_some() == asked && saw == turn.cookie) {
+                    next.push((done(state, step), None));
+                }
+            }
+        }
+    }
+
+    /// The states to which a change may lead that may still happen.
+    pub(super) fn accept_float(&self, state: &State, at: usize, next: &mut Vec<Next>) {
+        let mut state = state.clone();
+        state.expire();
+        match state.floats.swap_remove(at) {
+            Float::End => {
+                if state.life != Life::Ended {
+                    state.life = Life::Ended;
+                    next.push((state, None));
+                }
+            }
+            Float::Commit { again: true, .. } if state.life != Life::Expired => {}
+            Float::Commit { turn, work, step, since, .. } => {
+                let readings = self.readings.iter().filter(|at| since <= **at && **at <= state.now);
+                for at in readings {
+                    for how in ways(&state, state.contested(&turn, work)) {
+                        let how = How { at: *at, ..how };
+                        let here = self.is_here(turn.request);
+                        if let Came::Done(done) = state.commit(&turn, work, how, step, here) {
+                            let mut state = state.clone();
+                            state.life = Life::Alive(done.alive);
+                            next.push((state, None));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn hows(&self, state: &State, step: &Step, work: Work) -> Vec<How> {
+        let contested = state.contested(&state.turns[step.client], work);
+        let readings = self.readings.iter().filter(|at| is_reading(**at, step, state.now));
+        readings.flat_map(|at| ways(state, contested).map(move |how| How { at: *at, ..how })).collect()
+    }
+
+    /// Whether a request without a session creates that of the run.
+    fn is_here(&self, request: super::history::RequestId) -> bool {
+        self.creates_here || request == super::FIRST
+    }
+
+    fn is_elsewhere(&self, turn: &Turn) -> bool {
+        matches!(turn.identity, Identity::Elsewhere)
+            || (!self.is_here(turn.request) && matches!(turn.identity, Identity::Empty))
+    }
+
+    fn open(&self, state: &State, step: &Step, view: Option<Option<View>>, next: &mut Vec<Next>) {
+        let turn = &state.turns[step.client];
+        for began in self.readings.iter().filter(|at| turn.began <= **at && **at <= turn.latest) {
+            let mut state = state.clone();
+            let found = state.found(turn.token, *began);
+            let turn = &mut state.turns[step.client];
+            (turn.began, turn.identity, turn.opened_at) = (*began, found, step.called);
+            if view.is_none_or(|view| turn.view() == view) {
+                next.push((state, None));
+            }
+        }
+    }
+
+    fn act(
+        &self,
+        state: &State,
+        step: &Step,
+        act: Act,
+        answer: Answer,
+        view: Option<Option<View>>,
+        next: &mut Vec<Next>,
+    ) {
+        let work = Work::Called(act);
+        for how in self.hows(state, step, work) {
+            let came =
+                state.commit(&state.turns[step.client], work, how, step.id, self.is_here(step.request));
+            let mut state = state.clone();
+            state.turns[step.client].looked_again = false;
+            let allowed = match &came {
+                Came::Nothing => answer == Ok(None) && self.sees(&state.turns[step.client], view),
+                Came::Done(done) => {
+                    goes_on(&mut state, step, act, done);
+                    answer == Ok(done.updated) && self.sees(&state.turns[step.client], view)
+                }
+                Came::Over => {
+                    state.turns[step.client].is_over();
+                    is_over(answer.map(drop))
+                }
+                Came::Superseded => answer == Err(ErrorKind::Superseded),
+                Came::Exists => answer == Err(ErrorKind::Exists),
+                Came::Elsewhere => {
+                    state.turns[step.client].identity = Identity::Elsewhere;
+                    true
+                }
+            };
+            if allowed {
+                next.push((state, Some(came)));
+            }
+        }
+    }
+
+    fn sees(&self, turn: &Turn, view: Option<Option<View>>) -> bool {
+        view.is_none_or(|view| matches!(turn.identity, Identity::Elsewhere) || turn.view() == view)
+    }
+
+    fn effect(&self, mut state: State, step: &Step, work: Work, lingers: bool, next: &mut Vec<Next>) {
+        for how in self.hows(&state, step, work) {
+            let came =
+                state.commit(&state.turns[step.client], work, how, step.id, self.is_here(step.request));
+            if let Came::Done(done) = &came {
+                let mut state = state.clone();
+                let (era, updated) = (done.alive.era, done.updated);
+                state.turns[step.client].applied = Some(Applied { step: step.id, era, updated });
+                state.life = Life::Alive(done.alive.clone());
+                next.push((state, Some(came)));
+            }
+        }
+        // A creation that arrives once more makes a session again where the first one expired and was forgotten.
+        if lingers || matches!(state.turns[step.client].identity, Identity::Empty) {
+            let turn = Box::new(state.turns[step.client].clone());
+            let (step, since) = (step.id, step.since);
+            state.floats.push(Float::Commit { turn, work, step, since, again: !lingers });
+        }
+        next.push((state, None));
+    }
+
+    fn settle(
+        &self,
+        mut state: State,
+        step: &Step,
+        act: Act,
+        answer: Answer,
+        view: Option<Option<View>>,
+        next: &mut Vec<Next>,
+    ) {
+        let turn = &mut state.turns[step.client];
+        if self.is_elsewhere(turn) {
+            turn.identity = Identity::Elsewhere;
+            next.push((state, None));
+            return;
+        }
+        turn.looked_again = false;
+        let applied = turn.applied.take();
+        let allowed = match answer {
+            Ok(updated) => match applied {
+                Some(applied) => {
+                    applied.updated == updated
+                        && stays(&mut state, step, applied, act.opens.is_some())
+                        && self.sees(&state.turns[step.client], view)
+                }
+                None => false,
+            },
+            Err(ErrorKind::Ended | ErrorKind::Missing) => {
+                state.turns[step.client].is_over();
+                state.is_over()
+            }
+            Err(ErrorKind::Superseded) => is_superseded(&state, step, applied),
+            Err(ErrorKind::Exists) => state.alive().is_some() && applied.is_none(),
+            Err(ErrorKind::Ambiguous) => true,
+            Err(_) => false,
+        };
+        if allowed {
+            next.push((state, None));
+        }
+    }
+
+    fn finish(&self, state: &State, step: &Step, failed: Option<ErrorKind>, saw: Saw, next: &mut Vec<Next>) {
+        let turn = &state.turns[step.client];
+        let asked = !turn.pending.is_empty();
+        let heard = |kind| asked.then_some(kind);
+        for how in self.hows(state, step, Work::Finish) {
+            let came = state.commit(turn, Work::Finish, how, step.id, self.is_here(step.request));
+            let mut state = state.clone();
+            let (expected, cookie) = match &came {
+                Came::Nothing => (None, turn.cookie),
+                Came::Done(done) => {
+                    goes_on(&mut state, step, Act::default(), done);
+                    (None, state.turns[step.client].cookie)
+                }
+                Came::Over => (None, Saw::Nothing),
+                Came::Superseded => (heard(ErrorKind::Superseded), turn.cookie),
+                Came::Exists => (heard(ErrorKind::Exists), turn.cookie),
+                Came::Elsewhere => (failed, if saw == Saw::Token { Saw::Nothing } else { saw }),
+            };
+            if (failed, saw) == (expected, cookie) {
+                next.push((done(state, step), Some(came)));
+            }
+        }
+    }
+
+    fn finish_settle(
+        &self,
+        mut state: State,
+        step: &Step,
+        failed: Option<ErrorKind>,
+        saw: Saw,
+        next: &mut Vec<Next>,
+    ) {
+        let turn = &mut state.turns[step.client];
+        let (asked, cookie) = (!turn.pending.is_empty(), turn.cookie);
+        if self.is_elsewhere(turn) {
+            next.push((done(state, step), None));
+            return;
+        }
+        let applied = turn.applied.take();
+        let over = state.is_over();
+        let allowed = match failed {
+            None => match applied {
+                Some(applied) if !over && stays(&mut state, step, applied, false) => {
+                    saw == state.turns[step.client].cookie || saw == cookie
+                }
+                _ if over => matches!(saw, Saw::Nothing) || saw == cookie,
+                _ => !asked && saw == cookie,
+            },
+            Some(ErrorKind::Superseded) => is_superseded(&state, step, applied) && saw == cookie,
+            Some(ErrorKind::Exists) => state.alive().is_some() && applied.is_none() && saw == cookie,
+            Some(ErrorKind::Ambiguous) => saw == cookie,
+            Some(_) => false,
+        };
+        if allowed {
+            next.push((done(state, step), None));
+        }
+    }
+}
+
+fn is_over(answer: Result<(), ErrorKind>) -> bool {
+    matches!(answer, Err(ErrorKind::Ended | ErrorKind::Missing))
+}
+
+/// The request is answered, and knows nothing any more.
+fn done(mut state: State, step: &Step) -> State {
+    state.turns[step.client] = Turn::default();
+    state
+}
+
+fn goes_on(state: &mut State, step: &Step, act: Act, done: &Done) {
+    let mut alive = done.alive.clone();
+    let minted = Arc::make_mut(&mut alive).is_heard(step.id, step.request);
+    state.life = Life::Alive(alive.clone());
+    state.turns[step.client].goes_on(alive, act.opens.is_some(), minted);
+}
+
+/// A commit whose answer got lost was asked for again, and answers what is stored now: in the era in which it happened.
+fn stays(state: &mut State, step: &Step, applied: Applied, opened: bool) -> bool {
+    let Life::Alive(alive) = &mut state.life else { return false };
+    if alive.era != applied.era {
+        return false;
+    }
+    let minted = Arc::make_mut(alive).is_heard(applied.step, step.request);
+    state.turns[step.client].goes_on(alive.clone(), opened, minted);
+    true
+}
+
+fn is_superseded(state: &State, step: &Step, applied: Option<Applied>) -> bool {
+    let own = match &state.turns[step.client].identity {
+        Identity::Live(seen, _) => applied.map_or(seen.era, |applied| applied.era),
+        _ => return false,
+    };
+    state.alive().is_some_and(|alive| alive.era != own)
+}
+
+fn look_again(mut state: State, step: &Step, next: &mut Vec<Next>) {
+    let alive = state.alive().cloned();
+    let turn = &mut state.turns[step.client];
+    turn.looked_again = true;
+    if let (Some(alive), Identity::Live(seen, _)) = (alive, &mut turn.identity) {
+        if alive.era == seen.era {
+            *seen = alive;
+        }
+    }
+    next.push((state, None));
+}
+
+fn end(mut state: State, step: &Step, next: &mut Vec<Next>) {
+    if matches!(state.turns[step.client].identity, Identity::Live(..)) {
+        state.life = Life::Ended;
+    }
+    log_out(&mut state.turns[step.client]);
+    next.push((state, None));
+}
+
+fn log_out(turn: &mut Turn) {
+    let had = turn.token != Token::None || matches!(turn.identity, Identity::Live(..));
+    if !matches!(turn.identity, Identity::Elsewhere) {
+        turn.identity = Identity::Empty;
+    }
+    turn.cookie = if had { Saw::Removal } else { Saw::Nothing };
+    turn.pending = super::model::Pending::default();
+}
+
+/// The ways in which a commit may come to pass that happens now.
+fn ways(state: &State, contested: u8) -> impl Iterator<Item = How> + use<> {
+    let (at, forgets) = (state.now, state.life == Life::Expired);
+    subsets(contested).flat_map(move |before| {
+        let how = move |forgotten: bool| (!forgotten || forgets).then_some(How { at, before, forgotten });
+        [false, true].into_iter().filter_map(how)
+    })
+}
+
+/// Every part of a set of bits, the empty one first.
+fn subsets(of: u8) -> impl Iterator<Item = u8> + use<> {
+    (0..=of).filter(move |part| part & !of == 0)
+}

@@ -1,0 +1,70 @@
+//! Runs many seeds of the interleavings, and counts what really happened in them.
+//!
+//! `interleavings [--driver store|layer] [--seeds COUNT] [--from SEED] [--seconds LIMIT]`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use abide_conformance::interleavings::Driver;
+use abide_interleavings::{Layers, many, memory};
+
+const USAGE: &str =
+    "usage: interleavings [--driver store|layer] [--seeds COUNT] [--from SEED] [--seconds LIMIT]";
+/// From how many seeds on something that never happened is a failure.
+const LARGE: u64 = 20_000;
+
+struct Options {
+    layer: bool,
+    seeds: u64,
+    from: u64,
+    seconds: Option<u64>,
+}
+
+impl Options {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let from = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), ());
+        let mut options = Self { layer: false, seeds: 1_000_000, from, seconds: None };
+        while let Some(name) = arguments.next() {
+            let value = arguments.next().ok_or_else(|| format!("{name} needs a value\n{USAGE}"))?;
+            let number = || value.parse().map_err(|_| format!("{name} is {value:?}, expected a number"));
+            match name.as_str() {
+                "--driver" if value == "store" || value == "layer" => options.layer = value == "layer",
+                "--seeds" => options.seeds = number()?,
+                "--from" => options.from = number()?,
+                "--seconds" => options.seconds = Some(number()?),
+                _ => return Err(format!("{name} {value} is not known\n{USAGE}")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn run(driver: &dyn Driver, options: &Options) -> Result<(), String> {
+    let kind = if options.layer { "layer" } else { "store" };
+    println!("driver {kind}, {} seeds from {}", options.seeds, options.from);
+    let within = options.seconds.map(Duration::from_secs);
+    let tally = many(driver, options.from, options.seeds, within, |progress| {
+        let (done, after) = (progress.done, progress.after.as_secs_f64());
+        println!("{done} seeds in {after:.0} s, {:.0} a second", progress.rate());
+    });
+    let tally = tally.map_err(|violation| violation.to_string())?;
+    println!("{tally}");
+    let missing = tally.missing(driver.abilities());
+    if tally.seeds() >= LARGE && !missing.is_empty() {
+        return Err(format!("these never happened, so they were not tested: {missing:?}"));
+    }
+    println!("every history is that of one session");
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let outcome = Options::parse(std::env::args().skip(1))
+        .and_then(|options| if options.layer { run(&Layers, &options) } else { run(&memory(), &options) });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
