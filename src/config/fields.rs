@@ -40,28 +40,52 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error>
     from.deserialize_any(Flag)
 }
 
-/// A whole number, of what the text says.
-struct Whole(&'static str);
+/// A whole number that is not negative, or a text that `read` makes one of.
+struct Whole {
+    read: fn(&str) -> Option<usize>,
+    expected: &'static str,
+}
+
+impl Whole {
+    const fn count(expected: &'static str) -> Self {
+        Self { read: |text| text.parse().ok(), expected }
+    }
+}
 
 impl Visitor<'_> for Whole {
     type Value = usize;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        f.write_str(self.expected)
     }
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<usize, E> {
         usize::try_from(number).map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
     }
     fn visit_str<E: de::Error>(self, text: &str) -> Result<usize, E> {
-        text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+        (self.read)(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 
 pub(super) fn size<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
-    from.deserialize_any(Whole("a number of bytes, such as `65536`"))
+    from.deserialize_any(Whole {
+        read: parse_size,
+        expected: "a number of bytes, such as `65536` or `64KiB`",
+    })
+}
+
+/// A number of bytes, with `KiB`, `MiB` or `GiB` behind it or without.
+pub(crate) fn parse_size(text: &str) -> Option<usize> {
+    const UNITS: [(&str, usize); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+    let unit = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?.trim_end(), *bytes)));
+    let (number, bytes) = unit.unwrap_or((text, 1));
+    number.parse::<usize>().ok()?.checked_mul(bytes)
+}
+
+pub(super) fn sessions<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    from.deserialize_any(Whole::count("a number of sessions, such as `5`"))
 }
 
 pub(super) fn optional_count<'de, D: Deserializer<'de>>(from: D) -> Result<Option<usize>, D::Error> {
-    from.deserialize_any(Whole("a number of operations, such as `512`")).map(Some)
+    from.deserialize_any(Whole::count("a number of operations, such as `512`")).map(Some)
 }
 
 pub(super) mod duration {
@@ -106,6 +130,22 @@ pub(super) mod optional_duration {
         match span {
             Some(span) => duration::serialize(span, to),
             None => to.serialize_none(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_size;
+
+    #[test]
+    fn a_size_is_a_number_of_bytes_with_or_without_a_unit() {
+        assert_eq!(parse_size("65536"), Some(65_536));
+        assert_eq!(parse_size("64KiB"), Some(65_536));
+        assert_eq!(parse_size("256 MiB"), Some(256 << 20));
+        assert_eq!(parse_size("2GiB"), Some(2 << 30));
+        for wrong in ["", "MiB", "-1", "1.5MiB", "64KB", "64kib", "99999999999GiB", "1MiBKiB"] {
+            assert_eq!(parse_size(wrong), None, "{wrong}");
         }
     }
 }

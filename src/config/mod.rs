@@ -18,12 +18,14 @@ mod fields;
 mod sources;
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use error::ConfigError;
 pub(crate) use error::nearest;
+pub(crate) use fields::parse_size;
 
 use crate::sessions::{Sessions, SessionsBuilder};
 
@@ -100,6 +102,8 @@ pub struct Config {
     pub(crate) keep_on_server_error: bool,
     #[serde(deserialize_with = "fields::size")]
     pub(crate) max_session_bytes: usize,
+    #[serde(deserialize_with = "fields::sessions")]
+    pub(crate) sessions_per_user: usize,
     #[serde(with = "fields::duration")]
     pub(crate) retry_after: Duration,
     #[serde(with = "fields::optional_duration")]
@@ -132,6 +136,7 @@ impl Default for Config {
             touch: Touch::Read,
             keep_on_server_error: true,
             max_session_bytes: 64 * 1024,
+            sessions_per_user: 0,
             retry_after: Duration::from_secs(1),
             store_timeout: None,
             store_concurrency: None,
@@ -192,6 +197,9 @@ setters! {
     keep_on_server_error(bool) => |yes| yes;
     /// How large a session may grow, in bytes of keys and values with about 50 more each. Default 64 KiB.
     max_session_bytes(usize) => |bytes| bytes;
+    /// How many sessions a user may have at once. A login beyond that ends those of the same user with the oldest login,
+    /// each with an [event](crate::EventKind::Ended); the session that logs in stays. Default zero: no limit.
+    sessions_per_user(usize) => |sessions| sessions;
     /// What `Retry-After` says where the store is out of reach, in whole seconds. Default one second.
     retry_after(Duration) => |after| after;
     /// How long the store may take for one operation, and how long one may wait for its turn where
@@ -213,6 +221,11 @@ impl Config {
     /// The defaults.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The limit as a store takes it.
+    pub(crate) fn user_limit(&self) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(self.sessions_per_user)
     }
 
     /// The name of this server, where one is set.
@@ -273,6 +286,7 @@ impl fmt::Debug for Config {
             .field("touch", &self.touch)
             .field("keep_on_server_error", &self.keep_on_server_error)
             .field("max_session_bytes", &self.max_session_bytes)
+            .field("sessions_per_user", &self.sessions_per_user)
             .field("retry_after", &self.retry_after)
             .field("store_timeout", &self.store_timeout)
             .field("store_concurrency", &self.store_concurrency)

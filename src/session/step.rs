@@ -122,7 +122,10 @@ impl Session {
             key: *live.token.key(),
             version: live.loaded.version,
             changes,
-            options: CommitOptions::default().began(self.0.began).max_weight(max_weight),
+            options: CommitOptions::default()
+                .began(self.0.began)
+                .max_weight(max_weight)
+                .user_limit(self.shared().config.user_limit()),
             token,
             is_login: parts.opens.is_some_and(NewIdentity::is_login),
             taken: parts.taken,
@@ -203,7 +206,10 @@ impl Session {
             new = new.value(updated.key, updated.value);
         }
         let max_weight = self.shared().config.max_session_bytes;
-        let options = CreateOptions::default().began(self.0.began).max_weight(max_weight);
+        let options = CreateOptions::default()
+            .began(self.0.began)
+            .max_weight(max_weight)
+            .user_limit(self.shared().config.user_limit());
         Ok(Step::Create(Box::new(Creation {
             token,
             record: Record::create(new),

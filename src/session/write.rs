@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::{
-    EraId, ErrorKind as StoreKind, Keep, LoadOptions, Loaded, Name, SecretState, SessionStore, Token,
+    EndReason, EraId, ErrorKind as StoreKind, Keep, LoadOptions, Loaded, Name, SecretState, SessionKey,
+    SessionStore, Token,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -187,6 +188,7 @@ impl Session {
 
     fn created(&self, step: &Creation, loaded: Loaded) {
         let key = *step.token.key();
+        let ended = loaded.ended().to_vec();
         let live = Live { token: step.token, loaded, secret: SecretState::Current };
         let signed_in = live.era().user().is_some();
         {
@@ -199,9 +201,18 @@ impl Session {
         if signed_in {
             self.shared().tell(EventKind::LoggedIn, Some(key));
         }
+        self.tell_of_the_limit(&ended);
+    }
+
+    /// Says which sessions of the same user a login ended.
+    fn tell_of_the_limit(&self, ended: &[SessionKey]) {
+        for key in ended {
+            self.shared().tell(EventKind::Ended(EndReason::Limit), Some(*key));
+        }
     }
 
     fn committed(&self, step: &Commitment, loaded: Loaded) {
+        let ended = loaded.ended().to_vec();
         let minted = {
             let mut state = self.state();
             state.pending.settle(step.taken);
@@ -223,6 +234,7 @@ impl Session {
         if minted.is_some() {
             self.shared().tell(step.token_event(), Some(step.key));
         }
+        self.tell_of_the_limit(&ended);
     }
 
     /// Whether a token that a commit was to make good is. Of two renewals at once one minted; the other's token is

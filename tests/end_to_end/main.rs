@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod races;
+mod restarts;
 mod settings;
 mod tokens;

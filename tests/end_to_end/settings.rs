@@ -30,8 +30,11 @@ async fn a_duration_that_is_none_is_named_with_what_would_be_accepted() {
 
 #[tokio::test]
 async fn an_option_of_the_store_that_is_unknown_is_refused() {
-    let line = refusal("ABIDE_STORE", "memory:?size=3").await;
-    assert_eq!(line, "node: store option `size` is unknown: `memory:` takes none");
+    let line = refusal("ABIDE_STORE", "memory:?max_session=3").await;
+    assert_eq!(
+        line,
+        "node: store option `max_session` is unknown for `memory:`, did you mean `max_sessions`?"
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 //! | `tokens` | 1, 2, 3, 7, 20: what a token is, where it counts, and what is kept of it |
 //! | `cookies` | 4, 5, 6, 13, 14: what a response says about the cookie |
 //! | `life` | 8 to 12 and 28: when a token, and when a session, is over |
-//! | `users` | 15, 16, 18: a user's sessions, administrators, the last authentication |
+//! | `users` | 15, 16, 17, 18: a user's sessions, administrators, the limit, the last authentication |
 //! | `races` | 24: what is checked and what is done come in one step |
 //! | `bounds` | 27: what a client can make a server hold |
 //! | `forgery` | 19: requests that another site made up |

@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use abide::core::Page;
+use abide::core::{EndReason, Page};
+use abide::event::EventKind;
 use abide::{Config, Error, UserSession};
 use http::StatusCode;
 
@@ -111,6 +112,66 @@ async fn a_login_that_was_under_way_when_the_users_sessions_were_ended_is_refuse
         assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::CONFLICT, 0));
     }
     assert!(stage.sessions.of_user("ada", &Page::default()).await.unwrap().sessions.is_empty());
+}
+
+// Row 17.
+#[tokio::test]
+async fn beyond_the_limit_the_oldest_browser_is_out_and_the_newest_is_in() {
+    let stage = Stage::with(Config::new().sessions_per_user(2)).await;
+    let bystander = stage.user("eve").await;
+    let mut browsers = Vec::new();
+    for n in 0..5 {
+        stage.clock.advance(SECOND);
+        // Also by a login into a session that was there before.
+        let mut browser = if n % 2 == 0 { stage.client() } else { stage.visitor().await };
+        stage.events.clear();
+        browser.log_in("ada").await.is_ok();
+        let told = stage.events.take();
+        let limited = told.iter().filter(|event| **event == EventKind::Ended(EndReason::Limit)).count();
+        assert_eq!(limited, usize::from(n >= 2), "{told:?}");
+        browsers.push(browser);
+        let mut signed_in = Vec::new();
+        for browser in &browsers {
+            signed_in.push(is_signed_in(browser).await);
+        }
+        let expected: Vec<_> = (0..=n).map(|browser| browser + 2 > n).collect();
+        assert_eq!(signed_in, expected, "after login {n}");
+    }
+    // To sign in again is no session more.
+    stage.clock.advance(SECOND);
+    browsers[3].log_in("ada").await.is_ok();
+    assert!(is_signed_in(&browsers[3]).await && is_signed_in(&browsers[4]).await);
+    assert!(is_signed_in(&bystander).await);
+}
+
+// Row 17.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn logins_at_the_same_time_leave_no_more_than_the_limit() {
+    let stage = Stage::with(Config::new().sessions_per_user(3)).await;
+    let mut logins = tokio::task::JoinSet::new();
+    for n in 0..12 {
+        let mut client = if n % 2 == 0 { stage.client() } else { stage.visitor().await };
+        logins.spawn(async move {
+            client.log_in("ada").await.is_ok();
+            client
+        });
+    }
+    let mut signed_in = 0;
+    for client in logins.join_all().await {
+        signed_in += usize::from(is_signed_in(&client).await);
+    }
+    assert_eq!(signed_in, 3);
+    assert_eq!(stage.sessions.of_user("ada", &Page::default()).await.unwrap().sessions.len(), 3);
+}
+
+// Row 17.
+#[tokio::test]
+async fn without_a_limit_a_user_has_as_many_sessions_as_logins() {
+    let stage = Stage::new().await;
+    for _ in 0..20 {
+        stage.user("ada").await;
+    }
+    assert_eq!(stage.sessions.of_user("ada", &Page::default()).await.unwrap().sessions.len(), 20);
 }
 
 /// When the client's user last proved who they are.

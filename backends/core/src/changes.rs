@@ -130,6 +130,12 @@ impl NewEra {
         self.keep = keep;
         self
     }
+
+    /// Who is signed in from then on.
+    #[must_use]
+    pub fn who(&self) -> Option<&Arc<str>> {
+        self.user.as_ref()
+    }
 }
 
 /// A further secret for the same era: pending until the client presents it.

@@ -1,22 +1,21 @@
 //! The [`SessionStore`] over the shards and the users.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use abide_core::{
-    Capabilities, Changes, Clock, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
+    Capabilities, Changes, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
     EndUserOptions, Error, LoadOptions, Loaded, Page, Peek, Readiness, Record, SessionKey, SessionStore,
     SystemClock, Timestamp, UserPage, UserSession, Version,
 };
 use async_trait::async_trait;
 
-use crate::shard::{Shard, is_of};
-use crate::sync::{Mutex, MutexGuard, PoisonError};
-use crate::users::Users;
-
-/// Many more than cores, so that two requests seldom want one; a power of two, so that a mask picks one.
-const SHARDS: usize = 64;
+use crate::builder::MemoryStoreBuilder;
+use crate::inner::Inner;
+use crate::shard::is_of;
+use crate::snapshot;
 
 /// No clock's cheap reading lags by more; past that it was set back, and nobody waits for it to come again.
 const LONGEST_TICK: Duration = Duration::from_millis(20);
@@ -27,37 +26,6 @@ const LONGEST_TICK: Duration = Duration::from_millis(20);
 #[derive(Clone)]
 pub struct MemoryStore(Arc<Inner>);
 
-struct Inner {
-    shards: [Mutex<Shard>; SHARDS],
-    users: Users,
-    clock: Arc<dyn Clock>,
-}
-
-/// Makes a [`MemoryStore`].
-#[derive(Debug)]
-#[must_use]
-pub struct MemoryStoreBuilder {
-    clock: Arc<dyn Clock>,
-}
-
-impl MemoryStoreBuilder {
-    /// Another clock than the system's.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// An empty store.
-    #[must_use]
-    pub fn build(self) -> MemoryStore {
-        MemoryStore(Arc::new(Inner {
-            shards: std::array::from_fn(|_| Mutex::default()),
-            users: Users::default(),
-            clock: self.clock,
-        }))
-    }
-}
-
 impl Default for MemoryStore {
     fn default() -> Self {
         Self::new()
@@ -65,7 +33,7 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store on the system's clock.
+    /// An empty store on the system's clock, without bounds.
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
@@ -73,13 +41,22 @@ impl MemoryStore {
 
     /// A store with other parts.
     pub fn builder() -> MemoryStoreBuilder {
-        MemoryStoreBuilder { clock: Arc::new(SystemClock) }
+        MemoryStoreBuilder::new(Arc::new(SystemClock))
+    }
+
+    pub(crate) fn of(inner: Inner) -> Self {
+        Self(Arc::new(inner))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_shared(inner: Arc<Inner>) -> Self {
+        Self(inner)
     }
 
     /// How many sessions are held. One that expired counts until it is swept.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shards().map(|shard| shard.held()).sum()
+        self.0.shards().map(|shard| shard.held()).sum()
     }
 
     /// Whether no session is held.
@@ -88,11 +65,16 @@ impl MemoryStore {
         self.len() == 0
     }
 
-    /// Lets go of every session that is past its deadline by ten seconds or more, and answers how many.
+    /// How many live sessions were dropped for want of room, since the store was made.
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        self.0.bounds.as_ref().map_or(0, |bounds| bounds.evicted())
+    }
+
+    /// Lets go of every session that is past its deadline by ten seconds or more, and answers how many. No lock is held
+    /// for longer than a thousand of them take.
     pub fn sweep(&self) -> usize {
-        let now = self.now();
-        self.0.users.sweep(now);
-        self.shards().map(|mut shard| shard.sweep(&self.0.users, now)).sum()
+        self.0.sweep(self.0.now())
     }
 
     /// Sweeps at once and then every `interval`, on the current runtime, until the last clone of the store is gone.
@@ -107,31 +89,37 @@ impl MemoryStore {
             loop {
                 ticks.tick().await;
                 let Some(inner) = store.upgrade() else { return };
-                MemoryStore(inner).sweep();
+                Self(inner).sweep();
             }
         });
-    }
-
-    /// The time by which sessions are judged.
-    fn now(&self) -> Timestamp {
-        self.0.clock.recent()
     }
 
     /// Waits until the clock's cheap reading has come to `barrier`, which is a moment away: a login that begins after
     /// the answer must not be taken for one that began before the question.
     async fn come_to(&self, barrier: Timestamp) {
         let since = Instant::now();
-        while self.now() < barrier && since.elapsed() < LONGEST_TICK {
+        while self.0.now() < barrier && since.elapsed() < LONGEST_TICK {
             tokio::task::yield_now().await;
         }
     }
 
-    fn shard(&self, key: &SessionKey) -> MutexGuard<'_, Shard> {
-        lock(&self.0.shards[usize::from(key.as_bytes()[0]) % SHARDS])
+    fn end_user_now(&self, user: &str, options: &EndUserOptions, barrier: Timestamp) -> Result<u64, Error> {
+        let _door = self.0.pass_the_door()?;
+        let context = self.0.context(self.0.now());
+        let mut live = 0;
+        for key in self.0.users.raise(user, barrier) {
+            if Some(key) != options.except {
+                live += u64::from(self.0.shard(&key).end_of(&key, user, context)?);
+            }
+        }
+        Ok(live)
     }
 
-    fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
-        self.0.shards.iter().map(lock)
+    fn end_all_now(&self, barrier: Timestamp) -> Result<u64, Error> {
+        let _door = self.0.pass_the_door()?;
+        let context = self.0.context(self.0.now());
+        self.0.users.raise_all(barrier);
+        self.0.shards().map(|mut shard| shard.end_all(context)).sum()
     }
 
     fn commit_now(
@@ -140,20 +128,44 @@ impl MemoryStore {
         changes: &Changes,
         options: &CommitOptions,
     ) -> Result<Loaded, Error> {
-        let now = self.now();
-        self.shard(key).commit(key, changes, options, &self.0.users, now)
+        let now = self.0.now();
+        let user = changes.new_era().and_then(|new| new.who());
+        self.log_in(user, options.user_limit, now, || {
+            self.0.write(key, now, |shard, context| shard.commit(key, changes, options, context))
+        })
     }
 
     fn user_session(&self, key: SessionKey, user: &str) -> Option<UserSession> {
-        let loaded = self.shard(&key).load(&key, self.now()).filter(|loaded| is_of(&loaded.record, user))?;
+        let now = self.0.now();
+        let loaded = self.0.shard(&key).load(&key, now).filter(|loaded| is_of(&loaded.record, user))?;
         UserSession::of(key, &loaded.record)
     }
-}
 
-/// A panic under a shard's lock cannot leave it half changed in a way that its methods do not mend: a key that is
-/// filed without a slot is skipped.
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Does what may be a login of a user with a limit.
+    ///
+    /// Sessions of the user that expired go before, so that none counts. Those that the login outnumbered, it ends
+    /// before it is answered.
+    fn log_in(
+        &self,
+        user: Option<&Arc<str>>,
+        limit: Option<NonZeroUsize>,
+        now: Timestamp,
+        write: impl FnOnce() -> Result<Loaded, Error>,
+    ) -> Result<Loaded, Error> {
+        let (Some(user), Some(limit)) = (user, limit) else { return write() };
+        let _door = self.0.pass_the_door()?;
+        let context = self.0.context(now);
+        if self.0.users.count(user) >= limit.get() {
+            for key in self.0.users.sessions(user, None, usize::MAX) {
+                self.0.shard(&key).expire(&key, context);
+            }
+        }
+        let loaded = write()?;
+        for key in loaded.ended() {
+            self.0.shard(key).end_of(key, user, context)?;
+        }
+        Ok(loaded)
+    }
 }
 
 impl fmt::Debug for MemoryStore {
@@ -170,19 +182,22 @@ impl SessionStore for MemoryStore {
         record: Record,
         options: &CreateOptions,
     ) -> Result<Loaded, Error> {
-        let now = self.now();
-        self.shard(key).create(key, record, options, &self.0.users, now)
+        let (now, record) = (self.0.now(), Arc::new(record));
+        let user = record.era().and_then(|era| era.user());
+        self.log_in(user, options.user_limit, now, || {
+            self.0.write(key, now, |shard, context| shard.create(key, &record, options, context))
+        })
     }
 
     async fn load(&self, key: &SessionKey, _options: &LoadOptions) -> Result<Option<Loaded>, Error> {
-        Ok(self.shard(key).load(key, self.now()))
+        let now = self.0.now();
+        Ok(self.0.shard(key).load(key, now))
     }
 
     fn peek(&self, key: &SessionKey) -> Peek {
-        match self.shard(key).load(key, self.now()) {
-            Some(loaded) => Peek::Found(loaded),
-            None => Peek::Absent,
-        }
+        let now = self.0.now();
+        let found = self.0.shard(key).load(key, now);
+        found.map_or(Peek::Absent, Peek::Found)
     }
 
     async fn commit(
@@ -211,8 +226,8 @@ impl SessionStore for MemoryStore {
         _reason: EndReason,
         _options: &EndOptions,
     ) -> Result<EndOutcome, Error> {
-        let now = self.now();
-        Ok(EndOutcome::new(self.shard(key).end(key, &self.0.users, now)))
+        let context = self.0.context(self.0.now());
+        self.0.shard(key).end(key, context).map(EndOutcome::new)
     }
 
     async fn of_user(&self, user: &str, page: &Page) -> Result<UserPage, Error> {
@@ -231,37 +246,41 @@ impl SessionStore for MemoryStore {
     }
 
     async fn end_user(&self, user: &str, options: &EndUserOptions) -> Result<u64, Error> {
-        let now = self.now();
-        let barrier = self.0.clock.now();
-        let keys = self.0.users.raise(user, barrier);
-        let others = keys.into_iter().filter(|key| Some(*key) != options.except);
-        let ended =
-            others.map(|key| u64::from(self.shard(&key).end_of(&key, user, &self.0.users, now))).sum();
+        let barrier = self.0.exact_now();
+        let ended = self.end_user_now(user, options, barrier)?;
         self.come_to(barrier).await;
         Ok(ended)
     }
 
     async fn end_all(&self, _reason: EndReason) -> Result<u64, Error> {
-        let now = self.now();
-        let barrier = self.0.clock.now();
-        self.0.users.raise_all(barrier);
-        let ended = self.shards().map(|mut shard| shard.end_all(&self.0.users, now)).sum();
+        let barrier = self.0.exact_now();
+        let ended = self.end_all_now(barrier)?;
         self.come_to(barrier).await;
         Ok(ended)
     }
 
     async fn ready(&self) -> Readiness {
-        Readiness::Ready
+        match self.0.pass_the_door() {
+            Ok(_) => Readiness::Ready,
+            Err(_) => Readiness::NotReady("the store was drained".into()),
+        }
     }
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::none().peeks(true)
     }
 
-    async fn drain(&self, _deadline: Duration) -> Result<Drained, Error> {
-        let now = self.now();
-        self.sweep();
-        let left: usize = self.shards().map(|shard| shard.live(now)).sum();
+    /// With a [snapshot](MemoryStoreBuilder::snapshot) it is written, on a thread of its own, and the store is frozen:
+    /// reads go on, and every write is `Unavailable`. Where it cannot be written, or not by the deadline, the store goes
+    /// on as before and the error says why. Dropping the future does not stop it. Without a snapshot nothing is frozen,
+    /// and the sessions end with the process.
+    async fn drain(&self, deadline: Duration) -> Result<Drained, Error> {
+        let now = self.0.now();
+        self.0.sweep(now);
+        if let Some(file) = &self.0.snapshot {
+            return snapshot::drain(self.0.clone(), file.clone(), deadline).await;
+        }
+        let left: usize = self.0.shards().map(|shard| shard.live(now).count()).sum();
         Ok(Drained::new(0, left as u64))
     }
 }

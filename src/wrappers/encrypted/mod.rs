@@ -98,7 +98,7 @@ impl Encrypted {
             .record
             .map_values(|name, bytes| unseal(name, bytes).map(Some).map_err(|damage| damage.of(name)));
         match opened {
-            Ok(record) => Ok(Loaded::new(Arc::new(record), stored.version)),
+            Ok(record) => Ok(stored.with_record(Arc::new(record))),
             Err(error) => {
                 let Ok(legible) =
                     stored.record.map_values(|name, bytes| Ok::<_, Infallible>(unseal(name, bytes).ok()));

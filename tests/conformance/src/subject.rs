@@ -68,6 +68,7 @@ pub struct Subject {
     pub(crate) spawner: Option<Spawner>,
     pub(crate) outage: Option<Arc<dyn Outage>>,
     pub(crate) bound: Option<usize>,
+    pub(crate) byte_bound: Option<usize>,
     pub(crate) lags: bool,
     pub(crate) seed: u64,
 }
@@ -81,6 +82,7 @@ impl Subject {
             spawner: None,
             outage: None,
             bound: None,
+            byte_bound: None,
             lags: false,
             seed: 1,
         }
@@ -111,6 +113,13 @@ impl Subject {
     /// The store takes at most this many sessions. Without it the case about a full store is skipped.
     pub fn bound(mut self, sessions: usize) -> Self {
         self.bound = Some(sessions);
+        self
+    }
+
+    /// The store takes at most this many bytes, by the [weight](abide_core::Record::weight) of its records. Without it
+    /// the case about a session that grows in a full store is skipped.
+    pub fn byte_bound(mut self, bytes: usize) -> Self {
+        self.byte_bound = Some(bytes);
         self
     }
 

@@ -60,10 +60,39 @@ impl Node {
     ///
     /// Where there is no `kill`.
     pub async fn terminate(self) -> NodeExit {
+        self.begin_to_end().await;
+        exit(self.child).await
+    }
+
+    /// Sends SIGTERM.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no `kill`.
+    pub async fn begin_to_end(&self) {
         let pid = self.child.id().expect("the node runs").to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
         assert!(sent.success());
-        exit(self.child).await
+    }
+
+    /// Sends SIGKILL, as a crash, and waits until the process is gone.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be killed.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Starts a node and kills it after `delay`, wherever it is by then.
+    ///
+    /// # Panics
+    ///
+    /// Where it cannot be killed.
+    pub async fn start_and_kill(variables: &[(&str, &str)], delay: Duration) {
+        let mut child = command(variables).spawn().expect("the node starts");
+        tokio::time::sleep(delay).await;
+        child.kill().await.unwrap();
     }
 }
 

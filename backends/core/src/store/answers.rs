@@ -19,13 +19,35 @@ pub struct Loaded {
     pub record: Arc<Record>,
     /// Which state of it.
     pub version: Version,
+    #[allow(clippy::box_collection, reason = "one word beside every record, and nearly always none")]
+    ended: Option<Box<Vec<SessionKey>>>,
 }
 
 impl Loaded {
     /// A record in a version.
     #[must_use]
     pub fn new(record: Arc<Record>, version: Version) -> Self {
-        Self { record, version }
+        Self { record, version, ended: None }
+    }
+
+    /// The same answer with another form of its record: what a wrapper makes of it.
+    #[must_use]
+    pub fn with_record(self, record: Arc<Record>) -> Self {
+        Self { record, ..self }
+    }
+
+    /// Names the sessions that this login ended, for their user had more than
+    /// [`user_limit`](crate::CommitOptions::user_limit).
+    #[must_use]
+    pub fn with_ended(mut self, others: Vec<SessionKey>) -> Self {
+        self.ended = (!others.is_empty()).then(|| Box::new(others));
+        self
+    }
+
+    /// The sessions that this login ended: none, but in the first answer to a login beyond the limit.
+    #[must_use]
+    pub fn ended(&self) -> &[SessionKey] {
+        self.ended.as_deref().map_or(&[], Vec::as_slice)
     }
 }
 

@@ -53,6 +53,8 @@ pub trait SessionStore: Send + Sync + fmt::Debug + 'static {
     /// - A record that is over already: [`Ended`](crate::ErrorKind::Ended).
     /// - A user whose sessions were all ended after [`CreateOptions::began`]: [`Superseded`](crate::ErrorKind::Superseded).
     /// - A record above [`CreateOptions::max_weight`]: [`TooLarge`](crate::ErrorKind::TooLarge).
+    /// - A user who then has more live sessions than [`CreateOptions::user_limit`]: those with the oldest login end, as
+    ///   [`commit`](SessionStore::commit) says.
     /// - No room: [`Full`](crate::ErrorKind::Full).
     async fn create(
         &self,
@@ -87,6 +89,12 @@ pub trait SessionStore: Send + Sync + fmt::Debug + 'static {
     /// - Larger than [`CommitOptions::max_weight`], without [`CommitOptions::value_overhead`] of each value:
     ///   [`TooLarge`](crate::ErrorKind::TooLarge).
     ///
+    /// - No room for what it grew by: [`Full`](crate::ErrorKind::Full).
+    /// - A login (a new era with a user who proved who they are, just now) after which that user has more live sessions
+    ///   than [`CommitOptions::user_limit`]: those with the oldest login end, and the answer [names](Loaded::ended) them.
+    ///   The session that logs in is never one of them. However many log in at once, no more than the limit are live
+    ///   once all are answered.
+    ///
     /// `version` is that of the record from which the caller made the changes: a hint that saves a store a look at its
     /// copy. A store MUST NOT refuse changes because the version moved on.
     async fn commit(
@@ -112,7 +120,8 @@ pub trait SessionStore: Send + Sync + fmt::Debug + 'static {
     /// Ends a session, whatever else is under way: no commit and no retried create brings it back.
     ///
     /// A session that is missing or over is no error; the answer says whether there was a live one. The end is
-    /// remembered for at least ten minutes, also for a key that was not found, for its creation may be late.
+    /// remembered for at least ten minutes, also for a key that was not found, for its creation may be late. A store
+    /// with a bound may forget the oldest ends sooner, and MUST say so in its documentation.
     async fn end(
         &self,
         key: &SessionKey,
@@ -140,7 +149,11 @@ pub trait SessionStore: Send + Sync + fmt::Debug + 'static {
     /// What the store can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// Hands over what only this process holds, within `deadline`, and refuses nothing meanwhile. Called once, when
-    /// the process is about to end. A store that holds nothing alone answers at once.
+    /// Hands over what only this process holds, within `deadline`. Called once, when the process is about to end. A
+    /// store that holds nothing alone answers at once.
+    ///
+    /// Meanwhile and afterwards it answers reads as before. It takes writes too, unless they would be lost: such a one
+    /// is [`Unavailable`](crate::ErrorKind::Unavailable), so that what was handed over is what everybody saw last. A
+    /// drain that fails leaves the store as it was.
     async fn drain(&self, deadline: Duration) -> Result<Drained, Error>;
 }

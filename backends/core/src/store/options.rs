@@ -2,6 +2,8 @@
 //!
 //! Every struct here grows without breaking a store: build one with `Default` and its methods.
 
+use std::num::NonZeroUsize;
+
 use crate::record::{CommitRules, EndReason};
 use crate::time::Timestamp;
 use crate::token::SessionKey;
@@ -27,14 +29,22 @@ pub struct CreateOptions {
     pub began: Timestamp,
     /// The largest weight of the record, in bytes.
     pub max_weight: usize,
+    /// How many live sessions the user may have: where a login makes it more, those with the oldest login end. `None`
+    /// is any number.
+    pub user_limit: Option<NonZeroUsize>,
     /// How sure.
     pub durability: Durability,
 }
 
 impl Default for CreateOptions {
-    /// A request that began after everything, with no limit on size.
+    /// A request that began after everything, with no limit on size or on the sessions of a user.
     fn default() -> Self {
-        Self { began: Timestamp::MAX, max_weight: usize::MAX, durability: Durability::Store }
+        Self {
+            began: Timestamp::MAX,
+            max_weight: usize::MAX,
+            user_limit: None,
+            durability: Durability::Store,
+        }
     }
 }
 
@@ -48,6 +58,9 @@ pub struct CommitOptions {
     pub max_weight: usize,
     /// Of each value, the bytes that a wrapper added and that do not count (a nonce, a tag).
     pub value_overhead: usize,
+    /// How many live sessions the user may have: where a login makes it more, those with the oldest login end. `None`
+    /// is any number.
+    pub user_limit: Option<NonZeroUsize>,
     /// How sure.
     pub durability: Durability,
     /// Whether the same changes were sent before and their answer was lost.
@@ -55,12 +68,13 @@ pub struct CommitOptions {
 }
 
 impl Default for CommitOptions {
-    /// A first attempt by a request that began after everything, with no limit on size.
+    /// A first attempt by a request that began after everything, with no limit on size or on the sessions of a user.
     fn default() -> Self {
         Self {
             began: Timestamp::MAX,
             max_weight: usize::MAX,
             value_overhead: 0,
+            user_limit: None,
             durability: Durability::Store,
             retry: false,
         }
@@ -95,6 +109,8 @@ setters! {
         began: Timestamp,
         /// The largest weight, in bytes.
         max_weight: usize,
+        /// How many live sessions the user may have.
+        user_limit: Option<NonZeroUsize>,
         /// How sure.
         durability: Durability,
     }
@@ -103,6 +119,8 @@ setters! {
         began: Timestamp,
         /// The largest weight, in bytes.
         max_weight: usize,
+        /// How many live sessions the user may have.
+        user_limit: Option<NonZeroUsize>,
         /// Of each value, the bytes that do not count.
         value_overhead: usize,
         /// How sure.

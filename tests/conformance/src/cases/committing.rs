@@ -40,6 +40,8 @@ cases! {
         "Larger than CommitOptions::max_weight, without CommitOptions::value_overhead of each value: TooLarge.";
     bytes_that_a_wrapper_added_do_not_count_against_the_limit:
         "Larger than CommitOptions::max_weight, without CommitOptions::value_overhead of each value: TooLarge.";
+    a_commit_that_a_full_store_has_no_room_for_is_refused_and_changes_nothing:
+        "No room for what it grew by: Full.";
     a_version_that_moved_on_refuses_nothing:
         "version is that of the record from which the caller made the changes: a hint that saves a store a look at its \
          copy.",
@@ -311,5 +313,32 @@ async fn a_version_that_moved_on_refuses_nothing(s: Stage) -> Verdict {
         claim_eq!(answer.record.value(&key), Some(&b"1"[..]), "a value of {version:?}");
         claim_eq!(answer.record.value("a"), Some(&b"1"[..]), "the value from before, of {version:?}");
     }
+    Ok(())
+}
+
+async fn a_commit_that_a_full_store_has_no_room_for_is_refused_and_changes_nothing(s: Stage) -> Verdict {
+    let Some(bound) = s.subject().byte_bound else {
+        return Err(Failure::Skipped("the subject names no bound on bytes".into()));
+    };
+    // Of users, for a store may let a session of nobody go.
+    let (live, other) = (s.open_for(&s.user("ada")).await?, s.open_for(&s.user("bob")).await?);
+    let value = vec![7; bound / 4];
+    for n in 0..4 {
+        let held = s.held(&live).await?;
+        let answer = s.commit(&live, &s.setting(&held.record, &format!("key {n}"), &value)).await;
+        if n < 3 {
+            answer?;
+            continue;
+        }
+        refused(answer, &[ErrorKind::Full], "a value that there is no room for")?;
+        let after = s.held(&live).await?;
+        claim_eq!(after.record, held.record, "the session after a write that was refused");
+    }
+    claim!(s.is_live(&other).await?, "a session of another user is gone");
+    let held = s.held(&live).await?;
+    let mut smaller = s.changes(&held.record);
+    smaller.set("key 0", b"1".as_slice());
+    s.commit(&live, &smaller).await?;
+    s.set(&other, "a", &value).await?;
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! | `creating`, `loading`, `committing`, `ending` | the operations on one session |
 //! | `trying` | commits that do not wait |
 //! | `users` | a user's sessions, and the end of all of them |
+//! | `limits` | a limit on the sessions of one user |
 //! | `everyone` | the end of all sessions |
 //! | `standing` | ready, capabilities, drain |
 //! | `secrets` | logins and renewals |
@@ -19,6 +20,7 @@ mod committing;
 mod creating;
 mod ending;
 mod everyone;
+mod limits;
 mod living;
 mod loading;
 mod outages;
@@ -31,7 +33,7 @@ mod users;
 
 use crate::case::Case;
 
-const PARTS: [&[Case]; 14] = [
+const PARTS: [&[Case]; 15] = [
     living::CASES,
     creating::CASES,
     loading::CASES,
@@ -40,6 +42,7 @@ const PARTS: [&[Case]; 14] = [
     secrets::CASES,
     ending::CASES,
     users::CASES,
+    limits::CASES,
     everyone::CASES,
     standing::CASES,
     races::CASES,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use abide_core::Readiness;
+use abide_core::{Error, ErrorKind, Readiness};
 
 use crate::case::{Failure, Verdict, cases, claim, claim_eq};
 use crate::stage::{Stage, TICK};
@@ -14,8 +14,13 @@ cases! {
         "Whether the store can serve now.";
     capabilities_stay_the_same:
         "What the store can do.";
-    a_draining_store_refuses_nothing:
-        "Hands over what only this process holds, within deadline, and refuses nothing meanwhile.";
+    a_draining_store_reads_and_loses_no_write_that_it_took:
+        "Hands over what only this process holds, within deadline.",
+        "Meanwhile and afterwards it answers reads as before.",
+        "It takes writes too, unless they would be lost: such a one is Unavailable, so that what was handed over is \
+         what everybody saw last.";
+    a_drain_that_fails_leaves_the_store_as_it_was:
+        "A drain that fails leaves the store as it was.";
     a_drain_counts_every_live_session_at_most_once:
         "Hands over what only this process holds";
     a_shared_store_leaves_nothing_behind:
@@ -37,21 +42,59 @@ async fn capabilities_stay_the_same(s: Stage) -> Verdict {
     Ok(())
 }
 
-async fn a_draining_store_refuses_nothing(s: Stage) -> Verdict {
+/// Whether a write was taken; a store that is drained may refuse it as unavailable, and as nothing else.
+fn taken<T>(answer: Result<T, Error>, what: &str) -> Result<bool, Failure> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::Unavailable => Ok(false),
+        Err(error) => Err(Failure::broken(format!("{what} during the drain: {error}"))),
+    }
+}
+
+async fn a_draining_store_reads_and_loses_no_write_that_it_took(s: Stage) -> Verdict {
     let user = s.user("ada");
-    let live = s.open_for(&user).await?;
+    let (live, doomed) = (s.open_for(&user).await?, s.open_for(&user).await?);
     let draining = s.clone();
     let mut drain = Box::pin(async move { draining.store().drain(DEADLINE).await });
-    let done = crate::together::polled_at_most(1, &mut drain).await;
-    s.set(&live, "a", b"1").await?;
-    let other = s.open_for(&user).await?;
-    claim_eq!(s.keys_of(&user).await?.len(), 2, "how many sessions the user has");
-    claim!(s.end(&other).await?.was_live, "a session created during the drain was over");
-    if done.is_none() {
-        drain.await?;
+    let mut done = crate::together::polled_at_most(1, &mut drain).await;
+    // While it is under way, and once it is done.
+    for round in 0..2_u8 {
+        let set = s.commit(&live, &s.setting(&s.held(&live).await?.record, "a", &[round])).await;
+        if taken(set, "a set")? {
+            claim_eq!(s.held(&live).await?.record.value("a"), Some(&[round][..]), "a value that was taken");
+        }
+        let token = s.token();
+        let created = s.open_as(token, s.new_record(&token).user(user.as_str(), s.now())).await;
+        if taken(created, "a creation")? {
+            claim!(
+                s.store().load(token.key(), &s.look()).await?.is_some(),
+                "a session that was taken is missing"
+            );
+            claim!(s.keys_of(&user).await?.contains(token.key()), "it is not in its user's list");
+        }
+        let before = s.is_live(&doomed).await?;
+        let ended = taken(s.end(&doomed).await, "an end")?;
+        claim_eq!(s.is_live(&doomed).await?, before && !ended, "whether a session is live");
+        if done.is_none() {
+            done = Some((&mut drain).await);
+        }
     }
-    let held = s.held(&live).await?;
-    claim_eq!(held.record.value("a"), Some(&b"1"[..]), "the value written during the drain");
+    claim!(done.is_some_and(|drained| drained.is_ok()), "the drain failed");
+    Ok(())
+}
+
+async fn a_drain_that_fails_leaves_the_store_as_it_was(s: Stage) -> Verdict {
+    let Some(outage) = s.subject().outage.clone() else {
+        return Err(Failure::Skipped("the subject cannot be cut off".into()));
+    };
+    let live = s.open().await?;
+    outage.begin().await;
+    let drained = s.store().drain(DEADLINE).await;
+    outage.end().await;
+    if drained.is_err() {
+        s.set(&live, "a", b"1").await?;
+        s.open().await?;
+    }
     Ok(())
 }
 

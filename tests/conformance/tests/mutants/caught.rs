@@ -72,6 +72,8 @@ caught! {
     a_store_without_a_limit: NoLimit
         by a_create_above_the_limit_is_refused_and_stores_nothing, a_commit_that_grows_past_the_limit_is_refused;
     a_store_that_never_is_full: NoBound by a_full_store_refuses_and_keeps_what_it_has;
+    a_store_without_a_bound_on_bytes: NoByteBound
+        by a_commit_that_a_full_store_has_no_room_for_is_refused_and_changes_nothing;
     a_store_that_caches_loads: LoadsAreCached
         by a_load_is_not_older_than_the_last_answer, of_sets_of_one_value_everybody_sees_the_same_one;
     a_store_that_loads_what_ended: EndedSessionsLoad by a_session_that_is_not_live_loads_as_none;
@@ -147,9 +149,22 @@ caught! {
     an_end_of_all_that_only_removes: EndAllOnlyRemoves by after_the_end_of_all_no_write_brings_a_session_back;
     a_store_that_never_is_ready: NeverReady by a_store_in_reach_is_ready;
     capabilities_that_grow: CapabilitiesGrow by capabilities_stay_the_same;
-    a_drain_that_closes_the_door: DrainClosesTheDoor by a_draining_store_refuses_nothing;
+    a_drain_that_closes_the_door: DrainClosesTheDoor by a_draining_store_reads_and_loses_no_write_that_it_took;
+    a_drained_store_that_drops_writes: DrainDropsWrites by a_draining_store_reads_and_loses_no_write_that_it_took;
+    a_failed_drain_that_closes_the_door: DrainFailsShut by a_drain_that_fails_leaves_the_store_as_it_was;
     a_drain_that_counts_everything: DrainCountsEverything by a_drain_counts_every_live_session_at_most_once;
     a_drain_that_leaves_behind: DrainLeavesBehind by a_shared_store_leaves_nothing_behind;
+    a_store_without_a_limit_on_logins: NoUserLimit
+        by a_login_beyond_the_limit_ends_those_with_the_oldest_login_and_names_them,
+        logins_at_the_same_time_leave_no_more_than_the_limit;
+    a_limit_that_ends_the_newest: LimitEndsTheNewest
+        by a_login_beyond_the_limit_ends_those_with_the_oldest_login_and_names_them;
+    a_limit_that_ends_who_logs_in: LimitEndsWhoLogsIn by the_session_that_logs_in_never_ends_by_its_own_login;
+    a_limit_that_counts_what_is_over: LimitCountsTheOver
+        by sessions_that_are_over_do_not_count_towards_the_limit;
+    a_limit_that_counts_renewals: LimitCountsRenewals by a_limit_counts_logins_alone_and_of_each_user_their_own;
+    a_limit_that_is_checked_before_the_login: LimitLooksFirst
+        by logins_at_the_same_time_leave_no_more_than_the_limit;
     a_lock_that_is_left: LeavesALock
         by a_dropped_commit_happens_whole_or_not_at_all_and_locks_nothing, a_dropped_create_locks_nothing,
         a_dropped_end_locks_nothing, a_dropped_end_of_a_user_locks_nothing;

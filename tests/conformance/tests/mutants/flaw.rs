@@ -21,6 +21,7 @@ pub(crate) enum Flaw {
     CreateIgnoresTheBarrier,
     NoLimit,
     NoBound,
+    NoByteBound,
     // Loads.
     LoadsAreCached,
     EndedSessionsLoad,
@@ -72,6 +73,13 @@ pub(crate) enum Flaw {
     EndUserSparesNobody,
     EndUserCountsEverything,
     EndUserEndsAPage,
+    // Limits.
+    NoUserLimit,
+    LimitEndsTheNewest,
+    LimitEndsWhoLogsIn,
+    LimitCountsTheOver,
+    LimitCountsRenewals,
+    LimitLooksFirst,
     // Everyone.
     EndAllSparesNobodys,
     EndAllOnlyRemoves,
@@ -79,6 +87,8 @@ pub(crate) enum Flaw {
     NeverReady,
     CapabilitiesGrow,
     DrainClosesTheDoor,
+    DrainDropsWrites,
+    DrainFailsShut,
     DrainCountsEverything,
     DrainLeavesBehind,
     LeavesALock,

@@ -10,7 +10,7 @@ const ANSWERS: &str = include_str!("../../../../backends/core/src/store/answers.
 const OPTIONS: &str = include_str!("../../../../backends/core/src/store/options.rs");
 
 /// Sentences that no case holds, by their first words.
-const BEYOND: [&str; 9] = [
+const BEYOND: [&str; 10] = [
     "Words.", // A heading, as the next three.
     "Linearizable.",
     "Cancellation.",
@@ -18,6 +18,7 @@ const BEYOND: [&str; 9] = [
     "Where sessions live.",  // What the trait is; the rest says what that means.
     "Stores a new session.", // Likewise; the list below it is what holds.
     "A store that cannot promise that", // About a store's documentation.
+    "A store with a bound may forget", // Likewise.
     "There are no default methods", // The compiler holds it.
     "Called once, when the process is about", // About the caller.
 ];

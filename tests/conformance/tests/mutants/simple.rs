@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
@@ -22,6 +23,8 @@ use crate::surgery;
 const REMEMBERED: Duration = Duration::from_secs(600);
 /// How many sessions there is room for.
 pub(crate) const BOUND: usize = 200;
+/// And how many bytes.
+const BYTE_BOUND: usize = 4 << 20;
 
 /// One handle on the sessions.
 #[derive(Debug)]
@@ -70,6 +73,10 @@ impl Slot {
     fn user(&self) -> Option<&Arc<str>> {
         self.loaded.record.era()?.user()
     }
+
+    fn weight(&self) -> usize {
+        if self.over_until.is_none() { self.loaded.record.weight() } else { 0 }
+    }
 }
 
 /// A fresh subject with a flaw, or with none.
@@ -77,7 +84,7 @@ pub(crate) fn subject(flaw: Option<Flaw>) -> Subject {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
     let shared = shared(flaw, clock.clone());
     let handle = || Simple { shared: shared.clone(), cache: Mutex::default() };
-    Subject::new(handle(), clock).handle(handle()).bound(BOUND).outage(Arc::new(Cut(shared.clone())))
+    Subject::new(handle(), clock).handle(handle()).bound(BOUND).byte_bound(BYTE_BOUND).outage(Arc::new(Cut(shared.clone())))
 }
 
 /// A fresh store with a flaw, or with none.
@@ -141,7 +148,8 @@ impl Simple {
 
     /// What stands in the way of every operation; and what a flaw leaves in the way.
     async fn enter(&self) -> Result<(), Error> {
-        let shut = self.has(Flaw::DrainClosesTheDoor) && self.shared.drained.load(SeqCst);
+        let shuts = self.has(Flaw::DrainClosesTheDoor) || self.has(Flaw::DrainFailsShut);
+        let shut = shuts && self.shared.drained.load(SeqCst);
         if self.shared.cut.load(SeqCst) || shut {
             return Err(ErrorKind::Unavailable.into());
         }
@@ -223,6 +231,7 @@ impl Simple {
             self.barred(&state, record.era().and_then(|era| era.user()), options.began)?;
         }
         let loaded = self.put(&mut state, key, record);
+        let loaded = self.limited(&mut state, key, loaded, None, options.user_limit);
         let another = self.has(Flaw::CreateAnswersAnotherVersion);
         Ok(if another { Loaded::new(loaded.record, Version::default()) } else { loaded })
     }
@@ -278,7 +287,90 @@ impl Simple {
         let Some(next) = self.merged(&state, &held, &from, changes, options)? else {
             return Ok(held);
         };
-        Ok(self.put(&mut state, key, next))
+        let others: usize =
+            state.slots.iter().filter(|(own, _)| *own != key).map(|(_, slot)| slot.weight()).sum();
+        let grows = next.weight() > held.record.weight();
+        if grows && others + next.weight() > BYTE_BOUND && !self.has(Flaw::NoByteBound) {
+            return Err(ErrorKind::Full.into());
+        }
+        if self.has(Flaw::DrainDropsWrites) && self.shared.drained.load(SeqCst) {
+            return Ok(Loaded::new(Arc::new(next), held.version));
+        }
+        let loaded = self.put(&mut state, key, next);
+        Ok(self.limited(&mut state, key, loaded, Some(&held.record), options.user_limit))
+    }
+
+    /// Ends the sessions of a user that a login made too many.
+    fn limited(
+        &self,
+        state: &mut State,
+        key: &SessionKey,
+        loaded: Loaded,
+        before: Option<&Record>,
+        limit: Option<NonZeroUsize>,
+    ) -> Loaded {
+        let login = |record: &Record| {
+            record.era().and_then(|era| Some((era.user()?.clone(), era.authenticated_at())))
+        };
+        let Some((user, at)) = login(&loaded.record) else { return loaded };
+        let renews =
+            before.and_then(login) == Some((user.clone(), at)) && !self.has(Flaw::LimitCountsRenewals);
+        if renews || self.has(Flaw::LimitLooksFirst) {
+            return loaded;
+        }
+        let ended = self.outnumbered(state, key, &user, limit);
+        for key in &ended {
+            self.end_now(state, key);
+        }
+        loaded.with_ended(ended)
+    }
+
+    /// The sessions of a user that a login under `key` makes too many.
+    fn outnumbered(
+        &self,
+        state: &State,
+        key: &SessionKey,
+        user: &str,
+        limit: Option<NonZeroUsize>,
+    ) -> Vec<SessionKey> {
+        let Some(limit) = limit.filter(|_| !self.has(Flaw::NoUserLimit)) else { return Vec::new() };
+        let at = |key: &SessionKey| {
+            let era = state.slots.get(key).and_then(|slot| slot.loaded.record.era());
+            era.and_then(|era| era.authenticated_at())
+        };
+        let mut keys = self.keys_of(state, user, self.has(Flaw::LimitCountsTheOver));
+        keys.retain(|other| other != key || self.has(Flaw::LimitEndsWhoLogsIn));
+        keys.sort_by_key(|key| (at(key), *key));
+        if self.has(Flaw::LimitEndsTheNewest) {
+            keys.reverse();
+        }
+        let own = usize::from(!self.has(Flaw::LimitEndsWhoLogsIn));
+        keys.truncate((keys.len() + own).saturating_sub(limit.get()));
+        keys
+    }
+
+    /// A login whose limit is judged by what was there before it.
+    async fn look_first(
+        &self,
+        key: &SessionKey,
+        user: Option<&str>,
+        limit: Option<NonZeroUsize>,
+        write: impl FnOnce() -> Result<Loaded, Error>,
+    ) -> Result<Loaded, Error> {
+        let ended = match user {
+            Some(user) if self.has(Flaw::LimitLooksFirst) => {
+                let ended = self.outnumbered(&self.state(), key, user, limit);
+                give_way().await;
+                ended
+            }
+            _ => return write(),
+        };
+        let loaded = write()?;
+        let mut state = self.state();
+        for key in &ended {
+            self.end_now(&mut state, key);
+        }
+        Ok(loaded.with_ended(ended))
     }
 
     fn merged(
@@ -475,7 +567,9 @@ impl SessionStore for Simple {
         options: &CreateOptions,
     ) -> Result<Loaded, Error> {
         self.enter().await?;
-        self.create_now(key, record, options)
+        let user = record.era().and_then(|era| era.user()).map(|user| user.to_string());
+        let write = || self.create_now(key, record, options);
+        self.look_first(key, user.as_deref(), options.user_limit, write).await
     }
 
     async fn load(&self, key: &SessionKey, _options: &LoadOptions) -> Result<Option<Loaded>, Error> {
@@ -526,7 +620,9 @@ impl SessionStore for Simple {
             }
             _ => {}
         }
-        self.commit_now(key, version, changes, options, saw)
+        let user = changes.new_era().and_then(|new| new.who()).map(|user| &**user);
+        let write = || self.commit_now(key, version, changes, options, saw);
+        self.look_first(key, user, options.user_limit, write).await
     }
 
     fn try_commit(
@@ -620,6 +716,10 @@ impl SessionStore for Simple {
     }
 
     async fn drain(&self, _deadline: Duration) -> Result<Drained, Error> {
+        if self.shared.cut.load(SeqCst) {
+            self.shared.drained.store(self.has(Flaw::DrainFailsShut), SeqCst);
+            return Err(ErrorKind::Unavailable.into());
+        }
         self.shared.drained.store(true, SeqCst);
         let held = self.state().slots.len() as u64;
         Ok(match self.shared.flaw {
