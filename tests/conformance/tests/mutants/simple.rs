@@ -84,7 +84,11 @@ pub(crate) fn subject(flaw: Option<Flaw>) -> Subject {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
     let shared = shared(flaw, clock.clone());
     let handle = || Simple { shared: shared.clone(), cache: Mutex::default() };
-    Subject::new(handle(), clock).handle(handle()).bound(BOUND).byte_bound(BYTE_BOUND).outage(Arc::new(Cut(shared.clone())))
+    Subject::new(handle(), clock)
+        .handle(handle())
+        .bound(BOUND)
+        .byte_bound(BYTE_BOUND)
+        .outage(Arc::new(Cut(shared.clone())))
 }
 
 /// A fresh store with a flaw, or with none.
