@@ -4,11 +4,12 @@
 //! test moves time by hand with [`ManualClock`].
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::Add;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A moment, in milliseconds since the Unix epoch.
 ///
@@ -24,35 +25,58 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(later.since(start), Duration::from_secs(2));
 /// assert_eq!(start.since(later), Duration::ZERO);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-pub struct Timestamp(u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(
+    // One more than the milliseconds, so that an `Option` of a moment takes no room of its own: records hold many.
+    NonZeroU64,
+);
 
 impl Timestamp {
     /// The latest moment that a [`Stamp`](crate::Stamp) can carry, about the year 10 889.
-    pub const MAX: Self = Self((1 << 48) - 1);
+    pub const MAX: Self = Self(NonZeroU64::MIN.saturating_add((1 << 48) - 1));
 
     /// The moment `millis` milliseconds after the Unix epoch; beyond [`Timestamp::MAX`] it is that.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
-        if millis > Self::MAX.0 { Self::MAX } else { Self(millis) }
+        if millis > Self::MAX.as_millis() { Self::MAX } else { Self(NonZeroU64::MIN.saturating_add(millis)) }
     }
 
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
-        self.0
+        self.0.get() - 1
     }
 
     /// How long ago `earlier` was, zero where it is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        Duration::from_millis(self.as_millis().saturating_sub(earlier.as_millis()))
     }
 
     /// The moment `duration` before this one, not before the epoch.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(whole_millis(duration)))
+        Self::from_millis(self.as_millis().saturating_sub(whole_millis(duration)))
+    }
+}
+
+impl Default for Timestamp {
+    /// The epoch.
+    fn default() -> Self {
+        Self::from_millis(0)
+    }
+}
+
+/// As its milliseconds.
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.as_millis())
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(Self::from_millis)
     }
 }
 
@@ -65,13 +89,13 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self::from_millis(self.0.saturating_add(whole_millis(duration)))
+        Self::from_millis(self.as_millis().saturating_add(whole_millis(duration)))
     }
 }
 
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ms", self.0)
+        write!(f, "{} ms", self.as_millis())
     }
 }
 
@@ -83,7 +107,7 @@ impl From<SystemTime> for Timestamp {
 
 impl From<Timestamp> for SystemTime {
     fn from(time: Timestamp) -> Self {
-        UNIX_EPOCH + Duration::from_millis(time.0)
+        UNIX_EPOCH + Duration::from_millis(time.as_millis())
     }
 }
 

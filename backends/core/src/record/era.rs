@@ -64,24 +64,27 @@ impl Idle {
     }
 }
 
-/// Fields that this version does not know, in the order of their tags. Nearly every record has none.
+/// Fields that this version does not know, in the order of their tags. Nearly every record has none, and then they take
+/// a pointer's room.
 ///
 /// `Debug` shows their tags alone: what they hold may be a secret of a newer version.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Unknown(Box<[(u16, Box<[u8]>)]>);
+pub(crate) struct Unknown(Option<Box<Fields>>);
+
+type Fields = Vec<(u16, Box<[u8]>)>;
 
 impl Unknown {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, &[u8])> {
-        self.0.iter().map(|(tag, bytes)| (*tag, &**bytes))
+        self.0.iter().flat_map(|fields| fields.iter()).map(|(tag, bytes)| (*tag, &**bytes))
     }
 
     /// From fields in the order of their tags, of which none stands twice.
-    pub(crate) fn from_sorted(fields: Vec<(u16, Box<[u8]>)>) -> Self {
-        Self(fields.into())
+    pub(crate) fn from_sorted(fields: Fields) -> Self {
+        Self((!fields.is_empty()).then(|| fields.into()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     pub(crate) fn weight(&self) -> usize {

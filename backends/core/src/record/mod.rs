@@ -344,6 +344,15 @@ pub(crate) mod tests {
         assert_eq!(record.era().unwrap().deadline(), NOW + Duration::from_secs(3600));
     }
 
+    /// Every session of a store in the process takes this much: who makes it more should know.
+    #[test]
+    fn a_record_is_small() {
+        let size = |of: usize, at_most: usize, what: &str| assert!(of <= at_most, "{what}: {of} > {at_most}");
+        size(size_of::<Secrets>(), 48, "secrets");
+        size(size_of::<Values>(), 80, "values, one in place");
+        size(size_of::<Record>(), 264, "a record");
+    }
+
     #[test]
     fn debug_shows_no_value() {
         let shown = format!("{:?}", record());

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::name::Name;
 use crate::stamp::Stamp;
 use crate::time::Timestamp;
@@ -76,13 +78,16 @@ impl fmt::Debug for ValueEntry {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Values(Vec<(Name, ValueEntry)>);
+pub(crate) struct Values(
+    // Many a session holds one value: it lies where the record lies.
+    SmallVec<[(Name, ValueEntry); 1]>,
+);
 
 impl Values {
     /// From entries that a peer or a disk gave: `None` where they are not sorted or a key stands twice.
     pub(crate) fn from_sorted(entries: Vec<(Name, ValueEntry)>) -> Option<Self> {
         let sorted = entries.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        sorted.then_some(Self(entries))
+        sorted.then(|| Self(entries.into_iter().collect()))
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&ValueEntry> {
