@@ -57,6 +57,8 @@ struct Updated {
     key: Name,
     seen: Option<Stamp>,
     value: Arc<[u8]>,
+    /// Up to which revision of what is pending it was made.
+    taken: Revision,
 }
 
 /// What a step is made of, beside the session.
@@ -69,13 +71,14 @@ struct Parts<'a> {
 
 impl Session {
     pub(super) fn next_step(&self, intent: &mut Intent<'_>) -> Result<Step, Error> {
-        let (updated, taken) = self.updated(intent)?;
+        let updated = self.updated(intent)?;
         let opens = match intent {
             Intent::Open(identity) => Some(*identity),
             _ => None,
         };
-        let parts = Parts { opens, begins: matches!(intent, Intent::Begin), updated, taken };
         let state = self.state();
+        let taken = updated.as_ref().map_or_else(|| state.pending.revision(), |updated| updated.taken);
+        let parts = Parts { opens, begins: matches!(intent, Intent::Begin), updated, taken };
         match &state.identity {
             Identity::Live(live) => self.commit_step(&state, live, parts),
             Identity::Empty => self.create_step(&state, parts),
@@ -86,10 +89,8 @@ impl Session {
     }
 
     /// Runs the caller's function, outside the lock.
-    fn updated(&self, intent: &mut Intent<'_>) -> Result<(Option<Updated>, Revision), Error> {
-        let Intent::Update(update) = intent else {
-            return Ok((None, self.state().pending.revision()));
-        };
+    fn updated(&self, intent: &mut Intent<'_>) -> Result<Option<Updated>, Error> {
+        let Intent::Update(update) = intent else { return Ok(None) };
         let (current, seen, taken) = {
             let state = self.state();
             let entry = state.live().and_then(|live| live.era().entry(update.key()));
@@ -97,7 +98,7 @@ impl Session {
             (state.value(update.key()), seen, state.pending.revision())
         };
         let value = update.apply(current.as_deref())?;
-        Ok((Some(Updated { key: update.key().into(), seen, value }), taken))
+        Ok(Some(Updated { key: update.key().into(), seen, value, taken }))
     }
 
     fn commit_step(&self, state: &State, live: &Live, parts: Parts<'_>) -> Result<Step, Error> {

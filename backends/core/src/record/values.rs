@@ -138,7 +138,11 @@ impl Values {
 
     /// Forgets removals from before `horizon`: no write that is older can still arrive.
     pub(crate) fn forget_removals(&mut self, horizon: Timestamp) {
-        self.retain(|_, entry| entry.bytes.is_some() || entry.stamp.at() >= horizon);
+        let is_forgotten = |entry: &ValueEntry| entry.bytes.is_none() && entry.stamp.at() < horizon;
+        // Hardly ever there is one.
+        if self.0.iter().any(|(_, entry)| is_forgotten(entry)) {
+            self.retain(|_, entry| !is_forgotten(entry));
+        }
     }
 
     /// How many are there, removals aside.
