@@ -52,7 +52,7 @@ impl Rules {
                 }
             }
             Kind::Open { view } => self.open(&state, step, view, next),
-            Kind::LookAgain => look_again(state, step, next),
+            Kind::LookAgain { finishes } => look_again(state, step, finishes, next),
             Kind::Act { act, answer, view } => self.act(&state, step, act, answer, view, next),
             Kind::Effect { work, lingers } => self.effect(state, step, work, lingers, next),
             Kind::Settle { act, answer, view } => self.settle(state, step, act, answer, view, next),
@@ -157,7 +157,6 @@ impl Rules {
             let came =
                 state.commit(&state.turns[step.client], work, how, step.id, self.is_here(step.request));
             let mut state = state.clone();
-            state.turns[step.client].looked_again = false;
             let allowed = match &came {
                 Came::Nothing => answer == Ok(None) && self.sees(&state.turns[step.client], view),
                 Came::Done(done) => {
@@ -221,7 +220,6 @@ impl Rules {
             next.push((state, None));
             return;
         }
-        turn.looked_again = false;
         let applied = turn.applied.take();
         let allowed = match answer {
             Ok(updated) => match applied {
@@ -341,10 +339,10 @@ fn is_superseded(state: &State, step: &Step, applied: Option<Applied>) -> bool {
     state.alive().is_some_and(|alive| alive.era != own)
 }
 
-fn look_again(mut state: State, step: &Step, next: &mut Vec<Next>) {
+fn look_again(mut state: State, step: &Step, finishes: bool, next: &mut Vec<Next>) {
     let alive = state.alive().cloned();
     let turn = &mut state.turns[step.client];
-    turn.looked_again = true;
+    turn.looked_again = finishes;
     if let (Some(alive), Identity::Live(seen, _)) = (alive, &mut turn.identity) {
         if alive.era == seen.era {
             *seen = alive;

@@ -107,6 +107,7 @@ pub(super) struct Turn {
     pub(super) identity: Identity,
     pub(super) pending: Pending,
     pub(super) cookie: Saw,
+    /// The commit after the handler met a conflict: it surely had something to do.
     pub(super) looked_again: bool,
     /// The commit that happened and whose answer got lost.
     pub(super) applied: Option<Applied>,

@@ -28,7 +28,10 @@ pub(super) enum Kind {
     See {
         view: Option<View>,
     },
-    LookAgain,
+    /// Looks again after a conflict: of a commit that the handler called, or of the one after it.
+    LookAgain {
+        finishes: bool,
+    },
     /// A commit whose answers all arrived.
     Act {
         act: Act,
@@ -158,7 +161,7 @@ fn act_kinds(
     add: &mut impl FnMut(Kind),
 ) {
     if entry.counts.conflicts > 0 {
-        add(Kind::LookAgain);
+        add(Kind::LookAgain { finishes: false });
     }
     match answer {
         // The store was out of reach, and nothing happened.
@@ -175,7 +178,7 @@ fn act_kinds(
 fn finish_kinds(entry: &Entry, asked: bool, failed: Option<ErrorKind>, saw: Saw, add: &mut impl FnMut(Kind)) {
     let counts = entry.counts;
     if counts.conflicts > 0 {
-        add(Kind::LookAgain);
+        add(Kind::LookAgain { finishes: true });
     }
     let refused = counts.faults[0] > 0 || failed == Some(ErrorKind::Unavailable);
     if counts.lost > 0 {
