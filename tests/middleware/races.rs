@@ -3,11 +3,14 @@
 //! Where one must come between the look and the write of another, it is sent from inside the other's handler: so each
 //! order is the one that the test names, every time. Where any order will do, tasks run at once on two threads.
 
+use std::pin::pin;
+
 use abide::{Config, Error};
+use abide_harness::Method;
 use http::StatusCode;
 use tokio::task::JoinSet;
 
-use crate::stage::{SECOND, Stage};
+use crate::stage::{SECOND, Stage, poll_once};
 
 #[tokio::test]
 async fn two_sets_of_different_keys_are_both_kept() {
@@ -172,4 +175,24 @@ fn the_function_of_an_update_may_use_the_session() {
             .is_ok();
         assert_eq!((client.get("n").await, client.get("within").await), (Some(2), Some(7)));
     });
+}
+
+#[tokio::test]
+async fn of_one_requests_operations_one_is_at_the_store_at_a_time() {
+    let stage = Stage::new().await;
+    let mut client = stage.visitor().await;
+    let gate = stage.store.shut();
+    client
+        .ask(async |session| {
+            let clone = session.clone();
+            let mut both =
+                pin!(async { tokio::try_join!(session.increment("n", 1), clone.increment("n", 1)) });
+            assert!(poll_once(both.as_mut()).await.is_none(), "the commit is held");
+            assert_eq!(stage.store.calls(Method::Commit), 1);
+            gate.add_permits(2);
+            both.await.map(drop)
+        })
+        .await
+        .is_ok();
+    assert_eq!((client.get("n").await, stage.store.calls(Method::Commit)), (Some(3), 2));
 }
