@@ -180,8 +180,12 @@ fn finish_kinds(entry: &Entry, asked: bool, failed: Option<ErrorKind>, saw: Saw,
     if counts.conflicts > 0 {
         add(Kind::LookAgain { finishes: true });
     }
-    let refused = counts.faults[0] > 0 || failed == Some(ErrorKind::Unavailable);
-    if counts.lost > 0 {
+    // Who hears that the store is out of reach hears that nothing was written, also not by what was asked before.
+    let unreached = failed == Some(ErrorKind::Unavailable);
+    let refused = counts.faults[0] > 0;
+    if unreached {
+        add(Kind::FinishUnreached { failed, saw });
+    } else if counts.lost > 0 {
         let lingers = !asked || failed == Some(ErrorKind::Ambiguous);
         add(Kind::Effect { work: Work::Finish, lingers });
         add(Kind::FinishSettle { failed, saw });
