@@ -191,7 +191,8 @@ impl Rules {
             if let Came::Done(done) = &came {
                 let mut state = state.clone();
                 let (era, updated) = (done.alive.era, done.updated);
-                state.turns[step.client].applied = Some(Applied { step: step.id, era, updated });
+                let over = (done.alive.deadline() <= state.now).then(|| done.alive.clone());
+                state.turns[step.client].applied = Some(Applied { step: step.id, era, updated, over });
                 state.life = Life::Alive(done.alive.clone());
                 next.push((state, Some(came)));
             }
@@ -286,7 +287,7 @@ impl Rules {
         let over = state.is_over();
         let allowed = match failed {
             None => match applied {
-                Some(applied) if !over && stays(&mut state, step, applied, false) => {
+                Some(applied) if !over && stays(&mut state, step, applied.clone(), false) => {
                     saw == state.turns[step.client].cookie || saw == cookie
                 }
                 _ if over => matches!(saw, Saw::Nothing) || saw == cookie,
@@ -322,6 +323,11 @@ fn goes_on(state: &mut State, step: &Step, act: Act, done: &Done) {
 
 /// A commit whose answer got lost was asked for again, and answers what is stored now: in the era in which it happened.
 fn stays(state: &mut State, step: &Step, applied: Applied, opened: bool) -> bool {
+    if let (Life::Expired, Some(mut alive)) = (&state.life, applied.over) {
+        let minted = Arc::make_mut(&mut alive).is_heard(applied.step, step.request);
+        state.turns[step.client].goes_on(alive, opened, minted);
+        return true;
+    }
     let Life::Alive(alive) = &mut state.life else { return false };
     if alive.era != applied.era {
         return false;

@@ -133,13 +133,15 @@ impl Default for Turn {
 }
 
 /// A commit that happened, and of which its request has not heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Applied {
     pub(super) step: StepId,
     /// In which era the session was then.
     pub(super) era: StepId,
     /// What an update came to.
     pub(super) updated: Option<i64>,
+    /// The session, where this very commit shortened its idle timeout so that it was over at once.
+    pub(super) over: Option<Arc<Alive>>,
 }
 
 /// A change that may still happen.
