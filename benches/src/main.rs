@@ -11,6 +11,8 @@
 //! | [`client`] | requests, cookies, and the check that a kind does its work |
 //! | [`speed`] | requests per second, in interleaved rounds |
 //! | [`allocations`], [`memory`] | what [`allocator`] counts per request and per session |
+//! | [`scale`] | the same with fewer and more sessions, on one core and on all |
+//! | [`contention`] | many requests for one session at the same time |
 //! | [`instructions`] | instructions of a request, counted by valgrind |
 //! | [`hash`] | candidates for the hash of a verifier |
 //! | [`report`], [`machine`] | what is printed |
@@ -18,6 +20,7 @@
 mod allocations;
 mod allocator;
 mod client;
+mod contention;
 mod hash;
 mod instructions;
 mod kinds;
@@ -26,6 +29,7 @@ mod memory;
 mod options;
 mod report;
 mod routes;
+mod scale;
 mod speed;
 mod values;
 
@@ -45,6 +49,11 @@ fn main() -> anyhow::Result<()> {
             println!("{options}\n\n{}", report::hash(&hash::measure(&options)));
             Ok(())
         }
+        Some(Command::Scale(options)) => scale::compare(&options),
+        Some(Command::Contention(options)) => {
+            println!("{options}\n\n{}", report::contention(&contention::measure(&options)?));
+            Ok(())
+        }
         Some(Command::Instructions(options)) => {
             println!("{options}\n\n{}", report::INSTRUCTIONS_HEAD);
             for path in routes::Path::ALL {
@@ -58,7 +67,7 @@ fn main() -> anyhow::Result<()> {
 
 /// Speed and allocations of the chosen kinds, printed path by path as soon as each is known.
 fn compare(options: &options::Speed) -> anyhow::Result<()> {
-    let bench = speed::Bench::open(options)?;
+    let bench = speed::Bench::open(options, None)?;
     println!("{options}\n\n{}", report::SPEED_HEAD);
     for path in routes::Path::ALL {
         let counts = allocations::measure(bench.kinds(), path)?;

@@ -25,6 +25,10 @@ pub(crate) enum Command {
     Memory(Memory),
     /// Candidates for the hash of a verifier.
     Hash(Hash),
+    /// The same comparison with fewer and more sessions, on one core and on all.
+    Scale(Scale),
+    /// Many requests for one session at the same time.
+    Contention(Contention),
     /// Instructions of a request, counted by valgrind, which must be installed.
     Instructions(Instructions),
     /// What `instructions` runs under valgrind: some requests, one after the other.
@@ -66,6 +70,64 @@ impl fmt::Display for Speed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sessions, tasks, rounds, millis, seed, .. } = self;
         write!(f, "{sessions} sessions, {tasks} tasks, {rounds} rounds of {millis} ms, seed {seed}")
+    }
+}
+
+/// How fewer and more sessions are compared.
+#[derive(Args, Debug)]
+pub(crate) struct Scale {
+    /// Numbers of sessions, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000,1000000")]
+    pub(crate) sessions: Vec<u32>,
+    /// Rounds; each measures every kind once.
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Milliseconds that one kind is measured in one round.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
+    millis: u64,
+    /// Only kinds whose name contains one of these, separated by commas; the floor is always there.
+    #[arg(long, value_delimiter = ',', default_value = "abide")]
+    only: Vec<String>,
+}
+
+impl Speed {
+    /// The speed with so many sessions.
+    pub(crate) fn of(scale: &Scale, sessions: u32) -> Self {
+        let Scale { rounds, millis, only, .. } = scale;
+        Self { sessions, tasks: 32, rounds: *rounds, millis: *millis, seed: 1, only: only.clone() }
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "32 tasks, {} rounds of {} ms", self.rounds, self.millis)
+    }
+}
+
+/// How one session is fought for.
+#[derive(Args, Debug)]
+pub(crate) struct Contention {
+    /// Tasks that send requests for the same session.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) tasks: u32,
+    /// Milliseconds that one kind is measured.
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..))]
+    millis: u64,
+    /// Only kinds whose name contains one of these, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+}
+
+impl Contention {
+    /// How long one kind is measured.
+    pub(crate) fn length(&self) -> Duration {
+        Duration::from_millis(self.millis)
+    }
+}
+
+impl fmt::Display for Contention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "one session, {} tasks, {} ms", self.tasks, self.millis)
     }
 }
 

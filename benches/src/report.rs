@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::allocations::PerRequest;
+use crate::contention::Contended;
 use crate::hash::Time;
 use crate::kinds::AnyKind;
 use crate::memory::PerSession;
@@ -33,6 +34,37 @@ pub(crate) fn speed(path: Path, rates: &[Rates], counts: &[PerRequest]) -> Strin
         );
     }
     rows
+}
+
+/// The head of the table of scale.
+pub(crate) const SCALE_HEAD: &str = "\
+| sessions | threads | path | kind | req/s | of the floor | rounds |
+|---:|---:|---|---|---:|---:|---:|";
+
+/// The rows of one number of sessions, on so many threads, on one path.
+pub(crate) fn scale(sessions: u32, threads: usize, path: Path, rates: &[Rates]) -> String {
+    let mut rows = String::new();
+    for rates in rates {
+        let (low, high) = range(&rates.ratios);
+        let _ = writeln!(
+            rows,
+            "| {sessions} | {threads} | {} | {} | {:.0} | **{:.2}** | {low:.2}–{high:.2} |",
+            path.name(),
+            rates.kind.name(),
+            median(&rates.rates),
+            median(&rates.ratios),
+        );
+    }
+    rows
+}
+
+/// The table of contention.
+pub(crate) fn contention(kinds: &[Contended]) -> String {
+    let mut table = String::from("| kind | increments/s | lost of a million |\n|---|---:|---:|\n");
+    for Contended { kind, rate, lost_of_a_million } in kinds {
+        let _ = writeln!(table, "| {} | {rate:.0} | {lost_of_a_million:.0} |", kind.name());
+    }
+    table
 }
 
 /// The head of the table of instructions, whose rows follow path by path.

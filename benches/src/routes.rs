@@ -1,4 +1,4 @@
-//! What every kind has to do: five routes, the same for all.
+//! What every kind has to do: six routes, the same for all.
 
 use axum::http::StatusCode;
 use axum::routing::{get, MethodRouter};
@@ -30,10 +30,12 @@ pub(crate) enum Path {
     Read,
     /// The handler reads the counter, stores one more, and answers with what it read.
     Write,
+    /// As [`Path::Write`], by the surest way that the kind has to count requests of one session at the same time.
+    Increment,
 }
 
 impl Path {
-    /// All of them, in the order of the report.
+    /// Those that are compared for speed, in the order of the report.
     pub(crate) const ALL: [Self; 3] = [Self::Untouched, Self::Read, Self::Write];
 
     /// Its name in the report.
@@ -47,6 +49,7 @@ impl Path {
             Self::Untouched => "/untouched",
             Self::Read => "/read",
             Self::Write => "/write",
+            Self::Increment => "/increment",
         }
     }
 }
@@ -61,6 +64,8 @@ pub(crate) struct Handlers {
     pub(crate) read: MethodRouter,
     /// See [`Path::Write`].
     pub(crate) write: MethodRouter,
+    /// See [`Path::Increment`].
+    pub(crate) increment: MethodRouter,
 }
 
 impl Handlers {
@@ -72,6 +77,7 @@ impl Handlers {
             .route(Path::Untouched.uri(), get(untouched))
             .route(Path::Read.uri(), self.read)
             .route(Path::Write.uri(), self.write)
+            .route(Path::Increment.uri(), self.increment)
     }
 }
 

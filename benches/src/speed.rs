@@ -44,8 +44,14 @@ pub(crate) struct Rates {
 
 impl<'a> Bench<'a> {
     /// Opens the sessions of every kind, after a check that it does its work.
-    pub(crate) fn open(options: &'a Speed) -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    ///
+    /// The requests are served by so many threads, or by one for each core.
+    pub(crate) fn open(options: &'a Speed, threads: Option<usize>) -> anyhow::Result<Self> {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if let Some(threads) = threads {
+            runtime.worker_threads(threads);
+        }
+        let runtime = runtime.enable_all().build()?;
         let mut subjects = Vec::new();
         for kind in kinds::chosen(&options.only)? {
             subjects.push(runtime.block_on(Subject::open(kind, options.sessions))?);

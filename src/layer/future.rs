@@ -53,6 +53,7 @@ where
                     let mut response = ready!(handler.poll(cx))?;
                     answer_as_configured(this.session, &mut response);
                     match this.session.finish(response.status()) {
+                        Finish::Untouched => return Poll::Ready(Ok(response)),
                         Finish::Done(result) => {
                             after_commit(this.session, &mut response, result);
                             return Poll::Ready(Ok(response));
@@ -92,7 +93,7 @@ fn after_commit<R: Default>(session: &Session, response: &mut Response<R>, resul
             *response = answers.answer(&error).map(|()| R::default());
         }
     }
-    let change = session.close_headers();
+    let change = session.take_cookie();
     if change != CookieChange::None {
         let (template, _) = session.response_parts();
         add_cookie(response.headers_mut(), template, &change);

@@ -16,7 +16,9 @@ use crate::event::EventKind;
 
 /// What is left to do once the handler answered.
 pub(crate) enum Finish {
-    /// Nothing: this came of it.
+    /// Nothing: nobody asked for the session, and there is no cookie to send.
+    Untouched,
+    /// Nothing more: this came of it.
     Done(Result<(), Error>),
     /// The store must be waited for.
     Waits(Waiting),
@@ -28,8 +30,8 @@ pub(crate) type Waiting = Protected<Result<(), Error>>;
 impl Session {
     /// Commits what is left once the handler answered with `status`: at once where the store need not be waited for.
     pub(crate) fn finish(&self, status: StatusCode) -> Finish {
-        if !self.is_touched() && !self.is_visit() {
-            return Finish::Done(Ok(()));
+        if !self.is_touched() && !self.is_visit() && self.close_untouched() {
+            return Finish::Untouched;
         }
         self.finish_touched(status)
     }
@@ -37,22 +39,49 @@ impl Session {
     /// Out of the way of a request that never asked.
     #[inline(never)]
     fn finish_touched(&self, status: StatusCode) -> Finish {
-        let Some(asked) = self.work(status) else { return Finish::Done(Ok(())) };
-        if let Some(result) = self.write_now(&mut Intent::Save) {
-            return Finish::Done(self.finished(asked, result));
+        let asked = self.work(status);
+        let result = if asked.is_some() { self.write_now(&mut Intent::Save) } else { Some(Ok(())) };
+        let asked = asked.unwrap_or_default();
+        match result {
+            Some(result) if self.close() => Finish::Done(self.finished(asked, result)),
+            result => Finish::Waits(self.wait(asked, result)),
         }
-        let session = self.clone();
-        Finish::Waits(Protected::new(async move {
-            let result = session.write_unprotected(&mut Intent::Save).await;
-            session.finished(asked, result)
-        }))
     }
 
-    /// What the response has to say about the cookie. From here on the headers are gone, also for a body that asks for
-    /// the session only now.
-    pub(crate) fn close_headers(&self) -> CookieChange {
+    fn wait(&self, asked: bool, result: Option<Result<(), Error>>) -> Waiting {
+        let session = self.clone();
+        Protected::new(async move {
+            let result = match result {
+                Some(result) => result,
+                None => session.write_unprotected(&mut Intent::Save).await,
+            };
+            while !session.close() {
+                drop(session.0.gate.lock().await);
+            }
+            session.finished(asked, result)
+        })
+    }
+
+    /// Lets the headers go for a session that nobody asked for. Asked again under the lock: a clone's first write
+    /// either was seen here, or finds the headers gone.
+    fn close_untouched(&self) -> bool {
         let mut state = self.state();
-        state.headers_sent = true;
+        state.headers_sent = !self.is_touched();
+        state.headers_sent
+    }
+
+    /// Lets the headers go, unless a clone's first write is under way: the session that it makes needs the cookie.
+    fn close(&self) -> bool {
+        let mut state = self.state();
+        let unmade = matches!(state.identity, Identity::Unopened | Identity::Empty);
+        state.headers_sent = !unmade || self.0.gate.try_lock().is_ok();
+        state.headers_sent
+    }
+
+    /// What the response has to say about the cookie. The headers are gone, also for a body that asks for the session
+    /// only now.
+    pub(crate) fn take_cookie(&self) -> CookieChange {
+        let mut state = self.state();
         // It was committed, or refused by the answer, or came to nothing, as the removal of what is not there does.
         let answered = state.answered;
         state.pending.settle(answered);

@@ -40,7 +40,7 @@ impl Stage {
         let session = self.visitor();
         session.insert("n", &0).unwrap();
         session.save().await.unwrap();
-        self.request(&sent(session.close_headers()).unwrap())
+        self.request(&sent(session.take_cookie()).unwrap())
     }
 
     /// One more request with the same cookie.
@@ -88,12 +88,13 @@ where
 /// What the layer does once the handler answered.
 async fn respond(session: &Session) -> (Result<(), Error>, CookieChange) {
     let result = match session.finish(StatusCode::OK) {
+        Finish::Untouched => return (Ok(()), CookieChange::None),
         Finish::Done(result) => result,
         Finish::Waits(mut commit) => {
             std::future::poll_fn(|cx: &mut Context<'_>| session.poll_finish(&mut commit, cx)).await
         }
     };
-    (result, session.close_headers())
+    (result, session.take_cookie())
 }
 
 /// Nothing is left to commit, and what was committed is not committed again with what comes later.
@@ -185,6 +186,21 @@ fn of_clones_that_write_first_one_makes_the_session() {
             assert_eq!((number(&stored, "n"), number(&stored, "a")), (Some(11), Some(1)));
             let all = stage.0.store().end_all(EndReason::LoggedOut).await.unwrap();
             assert_eq!(all, 1, "one session, and no other");
+        });
+    });
+}
+
+#[test]
+fn a_first_write_beside_the_response_gets_its_cookie_or_is_refused() {
+    explore(|| {
+        block_on(async {
+            let stage = Stage::new().await;
+            let session = stage.visitor();
+            let write = beside(&session, async |clone| clone.increment("n", 1).await);
+            let (answer, cookie) = respond(&session).await;
+            answer.unwrap();
+            let written = write.await.unwrap();
+            assert_eq!(written.is_ok(), sent(cookie).is_some(), "{written:?}");
         });
     });
 }

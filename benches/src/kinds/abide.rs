@@ -26,7 +26,13 @@ impl Kind for InProcess {
 
     async fn router(&self) -> anyhow::Result<Router> {
         let sessions = Config::new().insecure_http(true).open().await?;
-        let handlers = Handlers { open: get(open), member: get(member), read: get(read), write: get(write) };
+        let handlers = Handlers {
+            open: get(open),
+            member: get(member),
+            read: get(read),
+            write: get(write),
+            increment: get(increment),
+        };
         Ok(handlers.router().layer(sessions.layer()))
     }
 }
@@ -53,4 +59,9 @@ async fn write(session: Session) -> Answer {
     let n = n.ok_or(StatusCode::NOT_FOUND)?;
     session.insert(COUNTER, &(n + 1)).map_err(failed)?;
     Ok(n.to_string())
+}
+
+async fn increment(session: Session) -> Answer {
+    let n = session.increment(COUNTER, 1).await.map_err(failed)?;
+    Ok((n - 1).to_string())
 }

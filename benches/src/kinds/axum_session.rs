@@ -28,7 +28,13 @@ impl Kind for InMemory {
 
     async fn router(&self) -> anyhow::Result<Router> {
         let store = SessionStore::<SessionNullPool>::new(None, SessionConfig::default()).await?;
-        let handlers = Handlers { open: get(open), member: get(member), read: get(read), write: get(write) };
+        let handlers = Handlers {
+            open: get(open),
+            member: get(member),
+            read: get(read),
+            write: get(write),
+            increment: get(write),
+        };
         Ok(handlers.router().layer(SessionLayer::new(store)))
     }
 }

@@ -29,7 +29,13 @@ impl Kind for Floor {
 
     async fn router(&self) -> anyhow::Result<Router> {
         let values = Arc::new(Values { profile: Profile::sample().encode(), counter: b"0".to_vec() });
-        let handlers = Handlers { open: get(open), member: get(open), read: get(read), write: get(write) };
+        let handlers = Handlers {
+            open: get(open),
+            member: get(open),
+            read: get(read),
+            write: get(write),
+            increment: get(write),
+        };
         Ok(handlers.router().layer(Extension(values)))
     }
 }

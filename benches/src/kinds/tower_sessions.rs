@@ -62,8 +62,13 @@ macro_rules! handlers {
                 let layer = SessionManagerLayer::new(store)
                     .with_secure(false)
                     .with_expiry(Expiry::OnInactivity(Duration::hours(1)));
-                let handlers =
-                    Handlers { open: get(open), member: get(member), read: get(read), write: get(write) };
+                let handlers = Handlers {
+                    open: get(open),
+                    member: get(member),
+                    read: get(read),
+                    write: get(write),
+                    increment: get(write),
+                };
                 handlers.router().layer(layer)
             }
 
