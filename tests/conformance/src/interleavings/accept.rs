@@ -236,7 +236,11 @@ impl Rules {
                 state.is_over()
             }
             Err(ErrorKind::Superseded) => is_superseded(&state, step, applied),
-            Err(ErrorKind::Exists) => state.alive().is_some() && applied.is_none(),
+            // Another one's; its own may have been, and have expired.
+            Err(ErrorKind::Exists) => {
+                let own = applied.map(|applied| applied.step);
+                state.alive().is_some_and(|alive| own != Some(alive.created))
+            }
             Err(ErrorKind::Ambiguous) => true,
             Err(_) => false,
         };

@@ -48,7 +48,7 @@ pub(super) enum Worth {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Alive {
     /// The step that made it.
-    created: StepId,
+    pub(super) created: StepId,
     /// The step that opened the era.
     pub(super) era: StepId,
     user: Option<usize>,
