@@ -98,6 +98,10 @@ pub struct Ended {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every record is alive, and a box would cost each one a look-up"
+)]
 pub(crate) enum Life {
     Alive(Era),
     Ended(Ended),
