@@ -18,7 +18,8 @@ pub enum ErrorKind {
     Missing,
     /// The session is over: logged out, ended by somebody, or past its deadline.
     Ended,
-    /// The session moved into a new era (a login, say) after the changes began. Nothing was written.
+    /// The session moved into a new era (a login, say) after the changes began. Nothing was written; but where an
+    /// answer was lost before, they may have been applied in the era that is over.
     Superseded,
     /// A condition of the changes no longer held. Nothing was written; the error may carry the current record.
     Conflict,

@@ -62,6 +62,18 @@ impl Inner {
         lock(&self.shards[usize::from(key.as_bytes()[0]) % SHARDS])
     }
 
+    /// A key's shard, and what its operations are done with. The clock is read under the lock: one who waited for it
+    /// must not judge by a time at which a session was live that another has seen over.
+    pub(crate) fn judged(&self, key: &SessionKey) -> (MutexGuard<'_, Shard>, Context<'_>) {
+        let shard = self.shard(key);
+        (shard, self.context(self.now()))
+    }
+
+    pub(crate) fn load(&self, key: &SessionKey) -> Option<Loaded> {
+        let (shard, context) = self.judged(key);
+        shard.load(key, context.now)
+    }
+
     pub(crate) fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
         self.shards.iter().map(lock)
     }
@@ -102,12 +114,12 @@ impl Inner {
     pub(crate) fn write(
         &self,
         key: &SessionKey,
-        now: Timestamp,
         mut write: impl FnMut(&mut Shard, Context<'_>) -> Result<Loaded, Refusal>,
     ) -> Result<Loaded, Error> {
-        let context = self.context(now);
         for _ in 0..MOST_ATTEMPTS {
-            let answer = write(&mut self.shard(key), context);
+            let (mut shard, context) = self.judged(key);
+            let answer = write(&mut shard, context);
+            drop(shard);
             match answer {
                 Ok(loaded) => return Ok(loaded),
                 Err(Refusal::Error(error)) => return Err(error),

@@ -3,6 +3,7 @@
 //!
 //! All keys here lie in one shard, so that every operation meets every other one.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -222,6 +223,45 @@ fn a_session_that_a_sweep_meets_is_slid_or_gone() {
         stage.store.sweep();
         assert_eq!(stage.load(0).is_some(), slid.is_ok());
         assert!(stage.load(1).is_none(), "its deadline passed");
+        stage.is_sound();
+    });
+}
+
+#[test]
+fn a_session_that_was_seen_over_is_never_seen_alive_again() {
+    explore(|| {
+        let stage = Stage::new();
+        let seen = stage.create(0, None).unwrap();
+        let end = START + IDLE;
+        let slide = stage.beside(move |s| s.commit(0, &seen, |changes| changes.seen_at(end)));
+        let over = stage.beside(|s| {
+            s.clock.advance(IDLE);
+            s.load(0).is_none()
+        });
+        let slid = done(slide);
+        is_one_of(&slid, &[ErrorKind::Ended]);
+        if done(over) {
+            assert!(slid.is_err() && stage.load(0).is_none(), "it lives again");
+        }
+    });
+}
+
+#[test]
+fn logins_at_the_same_time_leave_as_many_sessions_as_the_limit() {
+    explore(|| {
+        let stage = Stage::new();
+        let log_in = |n: u8| {
+            stage.beside(move |s| {
+                let options = CreateOptions::default().user_limit(NonZeroUsize::new(2));
+                block_on(s.store.create(&key(n), s.record(Some("ada")), &options))
+            })
+        };
+        let logins = [0, 1, 2, 3].map(log_in);
+        for login in logins {
+            // One that the others outnumber before its record is in is over at once.
+            is_one_of(&done(login), &[ErrorKind::Ended]);
+        }
+        assert_eq!(stage.of_user("ada"), 2);
         stage.is_sound();
     });
 }

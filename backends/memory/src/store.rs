@@ -105,11 +105,11 @@ impl MemoryStore {
 
     fn end_user_now(&self, user: &str, options: &EndUserOptions, barrier: Timestamp) -> Result<u64, Error> {
         let _door = self.0.pass_the_door()?;
-        let context = self.0.context(self.0.now());
         let mut live = 0;
         for key in self.0.users.raise(user, barrier) {
             if Some(key) != options.except {
-                live += u64::from(self.0.shard(&key).end_of(&key, user, context)?);
+                let (mut shard, context) = self.0.judged(&key);
+                live += u64::from(shard.end_of(&key, user, context)?);
             }
         }
         Ok(live)
@@ -117,9 +117,8 @@ impl MemoryStore {
 
     fn end_all_now(&self, barrier: Timestamp) -> Result<u64, Error> {
         let _door = self.0.pass_the_door()?;
-        let context = self.0.context(self.0.now());
         self.0.users.raise_all(barrier);
-        self.0.shards().map(|mut shard| shard.end_all(context)).sum()
+        self.0.shards().map(|mut shard| shard.end_all(self.0.context(self.0.now()))).sum()
     }
 
     fn commit_now(
@@ -128,16 +127,14 @@ impl MemoryStore {
         changes: &Changes,
         options: &CommitOptions,
     ) -> Result<Loaded, Error> {
-        let now = self.0.now();
         let user = changes.new_era().and_then(|new| new.who());
-        self.log_in(user, options.user_limit, now, || {
-            self.0.write(key, now, |shard, context| shard.commit(key, changes, options, context))
+        self.log_in(user, options.user_limit, || {
+            self.0.write(key, |shard, context| shard.commit(key, changes, options, context))
         })
     }
 
     fn user_session(&self, key: SessionKey, user: &str) -> Option<UserSession> {
-        let now = self.0.now();
-        let loaded = self.0.shard(&key).load(&key, now).filter(|loaded| is_of(&loaded.record, user))?;
+        let loaded = self.0.load(&key).filter(|loaded| is_of(&loaded.record, user))?;
         UserSession::of(key, &loaded.record)
     }
 
@@ -149,20 +146,20 @@ impl MemoryStore {
         &self,
         user: Option<&Arc<str>>,
         limit: Option<NonZeroUsize>,
-        now: Timestamp,
         write: impl FnOnce() -> Result<Loaded, Error>,
     ) -> Result<Loaded, Error> {
         let (Some(user), Some(limit)) = (user, limit) else { return write() };
         let _door = self.0.pass_the_door()?;
-        let context = self.0.context(now);
         if self.0.users.count(user) >= limit.get() {
             for key in self.0.users.sessions(user, None, usize::MAX) {
-                self.0.shard(&key).expire(&key, context);
+                let (mut shard, context) = self.0.judged(&key);
+                shard.expire(&key, context);
             }
         }
         let loaded = write()?;
         for key in loaded.ended() {
-            self.0.shard(key).end_of(key, user, context)?;
+            let (mut shard, context) = self.0.judged(key);
+            shard.end_of(key, user, context)?;
         }
         Ok(loaded)
     }
@@ -182,22 +179,19 @@ impl SessionStore for MemoryStore {
         record: Record,
         options: &CreateOptions,
     ) -> Result<Loaded, Error> {
-        let (now, record) = (self.0.now(), Arc::new(record));
+        let record = Arc::new(record);
         let user = record.era().and_then(|era| era.user());
-        self.log_in(user, options.user_limit, now, || {
-            self.0.write(key, now, |shard, context| shard.create(key, &record, options, context))
+        self.log_in(user, options.user_limit, || {
+            self.0.write(key, |shard, context| shard.create(key, &record, options, context))
         })
     }
 
     async fn load(&self, key: &SessionKey, _options: &LoadOptions) -> Result<Option<Loaded>, Error> {
-        let now = self.0.now();
-        Ok(self.0.shard(key).load(key, now))
+        Ok(self.0.load(key))
     }
 
     fn peek(&self, key: &SessionKey) -> Peek {
-        let now = self.0.now();
-        let found = self.0.shard(key).load(key, now);
-        found.map_or(Peek::Absent, Peek::Found)
+        self.0.load(key).map_or(Peek::Absent, Peek::Found)
     }
 
     async fn commit(
@@ -226,8 +220,8 @@ impl SessionStore for MemoryStore {
         _reason: EndReason,
         _options: &EndOptions,
     ) -> Result<EndOutcome, Error> {
-        let context = self.0.context(self.0.now());
-        self.0.shard(key).end(key, context).map(EndOutcome::new)
+        let (mut shard, context) = self.0.judged(key);
+        shard.end(key, context).map(EndOutcome::new)
     }
 
     async fn of_user(&self, user: &str, page: &Page) -> Result<UserPage, Error> {
