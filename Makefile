@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test interleavings bench lint docs features deny fuzz
+.PHONY: test interleavings defences bench lint docs features deny fuzz
 
 ## Every test of every member, with all features. Installs what the tests need and is missing.
 test:
@@ -13,6 +13,10 @@ test:
 interleavings:
 	$(CARGO) run --release --locked -p abide-interleavings -- --driver store --seeds 1000000
 	$(CARGO) run --release --locked -p abide-interleavings -- --driver layer --seeds 100000
+
+## Takes each defence out of a copy of the code, one at a time, and sees the test fail that names it.
+defences:
+	$(CARGO) run --locked -p abide-defences
 
 ## abide beside the bare router and its peers, in one run.
 bench:
@@ -36,6 +40,7 @@ features:
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features memory
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features axum
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features encryption
+	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features testing
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --all-features
 
 ## Licences, bans and sources of the dependencies.
