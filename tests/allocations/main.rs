@@ -18,13 +18,24 @@ async fn untouched() -> &'static str {
     "ok"
 }
 
+async fn read(session: Session) -> Result<&'static str, abide::Error> {
+    let n: Option<u64> = session.get("n").await?;
+    Ok(if n.is_some() { "ok" } else { "nothing" })
+}
+
+async fn write(session: Session) -> Result<&'static str, abide::Error> {
+    session.insert("n", &7_u64)?;
+    Ok("ok")
+}
+
 async fn log_in(session: Session) -> Result<&'static str, abide::Error> {
     session.log_in("ada").await?;
     Ok("ok")
 }
 
 fn routes() -> Router {
-    Router::new().route("/untouched", get(untouched)).route("/login", get(log_in))
+    let router = Router::new().route("/untouched", get(untouched)).route("/login", get(log_in));
+    router.route("/read", get(read)).route("/write", get(write))
 }
 
 async fn send(app: &Router, path: &str, cookie: &str) -> Response<Body> {
@@ -37,14 +48,20 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// Allocations of one untouched request with a good cookie among others, once everything is warm.
-fn allocations(app: &Router, cookie: &str) -> u64 {
+/// Allocations of one request, once everything is warm.
+fn allocations(app: &Router, path: &str, cookie: &str) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(send(app, "/untouched", cookie));
+    runtime.block_on(send(app, path, cookie));
     let counted = allocation_counter::measure(|| {
-        runtime.block_on(send(app, "/untouched", cookie));
+        runtime.block_on(send(app, path, cookie));
     });
     counted.count_total
+}
+
+/// The cookie that a login sends.
+async fn logged_in(app: &Router) -> String {
+    let response = send(app, "/login", "").await;
+    response.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned()
 }
 
 #[test]
@@ -53,9 +70,7 @@ fn an_untouched_request_costs_at_most_two_allocations_and_never_reaches_the_stor
     let (app, cookie) = block_on(async {
         let sessions = Config::new().builder().store(store.clone()).open().await.unwrap();
         let app = routes().layer(sessions.layer());
-        let response = send(&app, "/login", "").await;
-        let cookie =
-            response.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+        let cookie = logged_in(&app).await;
         (app, cookie)
     });
     assert_eq!(store.calls(Method::Create), 1, "the login reached the store");
@@ -66,13 +81,28 @@ fn an_untouched_request_costs_at_most_two_allocations_and_never_reaches_the_stor
     for cookie in ["", &cookie, &format!("{others}{cookie}")] {
         // axum boxes a route anew for whatever layer it gets, and the map of extensions grows with whatever it holds:
         // that is the price of handing a handler anything at all, so the floor hands it a number.
-        let (floor, layered) = (allocations(&floor, cookie), allocations(&app, cookie));
+        let (floor, layered) =
+            (allocations(&floor, "/untouched", cookie), allocations(&app, "/untouched", cookie));
         assert!(
             layered <= floor + 2,
             "{floor} allocations at the floor, {layered} with sessions; cookie {cookie:?}"
         );
     }
     assert_eq!(store.all_calls(), calls, "an untouched request reached the store");
+}
+
+#[test]
+fn a_read_allocates_nothing_and_a_write_the_value_and_the_record() {
+    let (app, cookie) = block_on(async {
+        let app = routes().layer(Config::new().open().await.unwrap().layer());
+        let cookie = logged_in(&app).await;
+        send(&app, "/write", &cookie).await;
+        (app, cookie)
+    });
+    let [untouched, read, write] =
+        ["/untouched", "/read", "/write"].map(|path| allocations(&app, path, &cookie));
+    assert_eq!(read, untouched, "a read");
+    assert_eq!(write, untouched + 2, "a write: its bytes, and the record that holds them");
 }
 
 #[test]
