@@ -7,6 +7,7 @@ use abide_core::{ErrorKind, Timestamp};
 use super::client::View;
 use super::history::{Act, Saw, Token};
 use super::model::{Applied, Came, Done, Float, How, Identity, Life, State, Turn, is_reading};
+use super::plan::{IDLE, LIFE};
 use super::steps::{Answer, Kind, Step, Work};
 
 /// What the model must know of a run beside its steps.
@@ -232,14 +233,12 @@ impl Rules {
                 None => false,
             },
             Err(ErrorKind::Ended | ErrorKind::Missing) => {
+                let refused = refuses_again(&state, step, applied.as_ref(), ErrorKind::Ended);
                 state.turns[step.client].is_over();
-                state.is_over()
+                refused
             }
-            Err(ErrorKind::Superseded) => is_superseded(&state, step, applied),
-            // Another one's; its own may have been, and have expired.
-            Err(ErrorKind::Exists) => {
-                let own = applied.map(|applied| applied.step);
-                state.alive().is_some_and(|alive| own != Some(alive.created))
+            Err(kind @ (ErrorKind::Superseded | ErrorKind::Exists)) => {
+                refuses_again(&state, step, applied.as_ref(), kind)
             }
             Err(ErrorKind::Ambiguous) => true,
             Err(_) => false,
@@ -288,17 +287,16 @@ impl Rules {
             return;
         }
         let applied = turn.applied.take();
-        let over = state.is_over();
+        let over = refuses_again(&state, step, applied.as_ref(), ErrorKind::Ended);
         let allowed = match failed {
-            None => match applied {
-                Some(applied) if !over && stays(&mut state, step, applied.clone(), false) => {
-                    saw == state.turns[step.client].cookie || saw == cookie
-                }
-                _ if over => matches!(saw, Saw::Nothing) || saw == cookie,
-                _ => !asked && saw == cookie,
-            },
-            Some(ErrorKind::Superseded) => is_superseded(&state, step, applied) && saw == cookie,
-            Some(ErrorKind::Exists) => state.alive().is_some() && applied.is_none() && saw == cookie,
+            None => {
+                let stayed = applied.is_some_and(|applied| stays(&mut state, step, applied, false));
+                let minted = stayed && saw == state.turns[step.client].cookie;
+                minted || (over && saw == Saw::Nothing) || ((stayed || !asked) && saw == cookie)
+            }
+            Some(kind @ (ErrorKind::Superseded | ErrorKind::Exists)) => {
+                refuses_again(&state, step, applied.as_ref(), kind) && saw == cookie
+            }
             Some(ErrorKind::Ambiguous) => saw == cookie,
             Some(_) => false,
         };
@@ -341,12 +339,29 @@ fn stays(state: &mut State, step: &Step, applied: Applied, opened: bool) -> bool
     true
 }
 
-fn is_superseded(state: &State, step: &Step, applied: Option<Applied>) -> bool {
-    let own = match &state.turns[step.client].identity {
-        Identity::Live(seen, _) => applied.map_or(seen.era, |applied| applied.era),
-        _ => return false,
+/// Whether a commit whose answer got lost may be refused so when it is asked for again. The session in which it
+/// happened refuses nothing: it answers what is stored. Once that is no more, asking again is asking anew.
+fn refuses_again(state: &State, step: &Step, applied: Option<&Applied>, with: ErrorKind) -> bool {
+    let turn = &state.turns[step.client];
+    let Identity::Live(seen, _) = &turn.identity else {
+        let own = applied.map(|applied| applied.step);
+        if state.alive().is_some_and(|alive| own == Some(alive.created)) {
+            return false;
+        }
+        let idle = turn.pending.idle.unwrap_or(IDLE).min(LIFE);
+        return match with {
+            ErrorKind::Exists => state.alive().is_some(),
+            // Its record may be over before it arrives.
+            ErrorKind::Ended => state.is_over() || step.since + idle <= state.now,
+            _ => false,
+        };
     };
-    state.alive().is_some_and(|alive| alive.era != own)
+    let own = applied.map_or(seen.era, |applied| applied.era);
+    match with {
+        ErrorKind::Ended => state.is_over(),
+        ErrorKind::Superseded => state.alive().is_some_and(|alive| alive.era != own),
+        _ => false,
+    }
 }
 
 fn look_again(mut state: State, step: &Step, finishes: bool, next: &mut Vec<Next>) {
