@@ -51,6 +51,7 @@
 //! | `schedule`, `run` | whose turn it is; a plan from its beginning to its end |
 //! | `model` | the sequential model of the session |
 //! | `steps`, `accept`, `checker` | from the history to steps; which the model allows; the search for an order |
+//! | `doubt` | which answers it allows to a commit of which an answer got lost |
 //! | `check` | from a seed to a verdict, and to the smallest plan that fails |
 //! | `tally` | what really happened |
 
@@ -58,6 +59,7 @@ mod accept;
 mod check;
 mod checker;
 mod client;
+mod doubt;
 mod history;
 mod model;
 mod network;
