@@ -67,7 +67,8 @@ impl Record {
     /// [`Ended`](ErrorKind::Ended) where the session is over or past its deadline,
     /// [`Superseded`](ErrorKind::Superseded) where it moved into another era,
     /// [`Conflict`](ErrorKind::Conflict) where a condition does not hold,
-    /// [`Ambiguous`](ErrorKind::Ambiguous) where that may be so because a retried operation was applied long ago,
+    /// [`Ambiguous`](ErrorKind::Ambiguous) where that may be so because a retried operation was applied long ago, or
+    /// where its first attempt may still be applied,
     /// [`ClockSkew`](ErrorKind::ClockSkew) and [`TooLarge`](ErrorKind::TooLarge). The record is as it was then.
     pub fn commit(&self, changes: &Changes, rules: &CommitRules) -> Result<Option<Self>, Error> {
         let Some(era) = self.era().filter(|_| self.over(rules.now).is_none()) else {
@@ -134,7 +135,7 @@ impl Era {
         };
         for (key, change) in &changes.values {
             // Conditions are judged by what was there, also where a new era drops it.
-            let entry = self.judge(key, change, changes.operation, rules)?;
+            let entry = self.judge(key, change, changes, rules)?;
             if let Some(entry) = entry {
                 next.values.put(key.clone(), entry);
             }
@@ -163,10 +164,13 @@ impl Era {
         &self,
         key: &str,
         change: &ValueChange,
-        operation: Stamp,
+        changes: &Changes,
         rules: &CommitRules,
     ) -> Result<Option<ValueEntry>, Error> {
-        let held = self.values.get(key);
+        let (held, operation) = (self.values.get(key), changes.operation);
+        // A later write of this key lets the first attempt in, and a writer who heard of a conflict does it once more.
+        let once = changes.is_conditional() || changes.new_era().is_some();
+        let overtaken = if rules.retry && once { ErrorKind::Ambiguous } else { ErrorKind::Conflict };
         match change {
             ValueChange::Update { seen, value } => {
                 if held.map(ValueEntry::stamp) == *seen {
@@ -177,10 +181,10 @@ impl Era {
                     Err(ErrorKind::Conflict.into())
                 }
             }
-            ValueChange::Set(bytes) => judge_blind(held, operation, Some(bytes.clone())),
+            ValueChange::Set(bytes) => judge_blind(held, operation, Some(bytes.clone()), overtaken),
             // Also of a value that is not there: a set that this removal saw may still be on its way to this copy, or
             // on another copy that a reader finds together with this one.
-            ValueChange::Remove => judge_blind(held, operation, None),
+            ValueChange::Remove => judge_blind(held, operation, None, overtaken),
         }
     }
 
@@ -209,10 +213,11 @@ fn judge_blind(
     held: Option<&ValueEntry>,
     operation: Stamp,
     bytes: Option<std::sync::Arc<[u8]>>,
+    overtaken: ErrorKind,
 ) -> Result<Option<ValueEntry>, Error> {
     match held {
         Some(held) if operation <= held.root() => Ok(None),
-        Some(held) if operation <= held.stamp() => Err(ErrorKind::Conflict.into()),
+        Some(held) if operation <= held.stamp() => Err(overtaken.into()),
         _ => Ok(Some(ValueEntry::blind(operation, bytes))),
     }
 }
@@ -319,6 +324,24 @@ mod tests {
         two.set("a", b"two".as_slice());
         let end = apply(&apply(&start, &one).unwrap(), &two).unwrap();
         assert_eq!(apply(&end, &one).unwrap().value("a"), Some(&b"two"[..]));
+    }
+
+    #[test]
+    fn a_retry_that_an_overtaken_set_holds_back_may_still_happen_and_is_ambiguous() {
+        let start = record();
+        let seen = Some(start.era().unwrap().entry("a").unwrap().stamp());
+        let (mut late, mut update) = (changes(&start, 1, 1), changes(&start, 2, 2));
+        late.set("a", b"100".as_slice());
+        late.update("n", None, Some(b"1".as_slice().into()));
+        update.update("a", seen, Some(b"2".as_slice().into()));
+        let held_back = apply(&start, &update).unwrap();
+        let again = held_back.commit(&late, &CommitRules::at(NOW).retry(true));
+        assert_eq!(again.unwrap_err().kind(), ErrorKind::Ambiguous);
+        assert_eq!(apply(&held_back, &late), Err(ErrorKind::Conflict), "a first attempt is not in doubt");
+        let mut set = changes(&held_back, 3, 3);
+        set.set("a", b"3".as_slice());
+        let end = apply(&apply(&held_back, &set).unwrap(), &late).unwrap();
+        assert_eq!(end.value("n"), Some(&b"1"[..]), "the first attempt arrived late, and happened");
     }
 
     #[test]
