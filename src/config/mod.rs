@@ -198,7 +198,7 @@ setters! {
     /// How large a session may grow, in bytes of keys and values with about 50 more each. Default 64 KiB.
     max_session_bytes(usize) => |bytes| bytes;
     /// How many sessions a user may have at once. A login beyond that ends those of the same user with the oldest login,
-    /// each with an [event](crate::EventKind::Ended); the session that logs in stays. Default zero: no limit.
+    /// each with an [event](crate::event::EventKind::Ended); the session that logs in stays. Default zero: no limit.
     sessions_per_user(usize) => |sessions| sessions;
     /// What `Retry-After` says where the store is out of reach, in whole seconds. Default one second.
     retry_after(Duration) => |after| after;
