@@ -245,8 +245,11 @@ impl<S: SessionStore> SessionStore for Faults<S> {
         self.store.capabilities()
     }
 
+    /// A store keeps the deadline of a drain by itself, also where its network hangs.
     async fn drain(&self, deadline: Duration) -> Result<Drained, Error> {
-        self.hang().await;
-        self.store.drain(deadline).await
+        match tokio::time::timeout(deadline, self.hang()).await {
+            Ok(()) => self.store.drain(deadline).await,
+            Err(_) => Err(ErrorKind::Unavailable.into()),
+        }
     }
 }
