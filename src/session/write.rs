@@ -101,10 +101,13 @@ impl<T: Serialize + DeserializeOwned + Send, F: FnMut(Option<T>) -> T + Send> Up
 impl Session {
     /// Carries out an operation. Where the caller is dropped, what was sent to the store is finished.
     pub(super) async fn write(&self, intent: &mut Intent<'_>) -> Result<(), Error> {
-        self.write_with(intent, true).await
+        match self.write_now(intent) {
+            Some(done) => done,
+            None => self.write_with(intent, true).await,
+        }
     }
 
-    /// As [`write`](Self::write), for a caller that is protected as a whole.
+    /// As [`write`](Self::write), for a caller that is protected as a whole and tried [`write_now`](Self::write_now).
     pub(super) async fn write_unprotected(&self, intent: &mut Intent<'_>) -> Result<(), Error> {
         self.write_with(intent, false).await
     }
@@ -141,9 +144,6 @@ impl Session {
     }
 
     async fn write_with(&self, intent: &mut Intent<'_>, protect: bool) -> Result<(), Error> {
-        if let Some(done) = self.write_now(intent) {
-            return done;
-        }
         let _turn = self.0.gate.lock().await;
         self.open_in_turn().await?;
         for attempt in 0..MOST_STEPS {
