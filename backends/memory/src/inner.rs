@@ -139,7 +139,10 @@ impl Inner {
             self.shards().for_each(|mut shard| shard.sweep_exactly(context));
         }
         while !bounds.has_room(amount) {
-            if !self.evict_one(bounds, spared, context) {
+            let evicted = bounds.evicted();
+            let found = self.evict_one(bounds, spared, context);
+            // Where others evicted meanwhile, those that took their places were not looked at.
+            if !found && bounds.evicted() == evicted && !bounds.has_room(amount) {
                 return Err(ErrorKind::Full.into());
             }
         }

@@ -6,28 +6,100 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::{
-    Changes, CommitOptions, CreateOptions, ManualClock, NewRecord, Record, SessionStore, Stamps, Timestamp,
-    Token,
+    Changes, CommitOptions, CreateOptions, ErrorKind, LoadOptions, ManualClock, NewRecord, Record,
+    SessionStore, Stamps, Timestamp, Token,
 };
-use abide_memory::MemoryStore;
+use abide_memory::{MemoryStore, MemoryStoreBuilder};
 
 const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
 /// A session leaves at most this long after its deadline.
 const LAG: Duration = Duration::from_secs(10);
 
+struct Stage {
+    store: MemoryStore,
+    clock: Arc<ManualClock>,
+    stamps: Stamps,
+}
+
+impl Stage {
+    fn new(bounded: impl FnOnce(MemoryStoreBuilder) -> MemoryStoreBuilder) -> Self {
+        let clock = Arc::new(ManualClock::at(START));
+        let store = bounded(MemoryStore::builder().clock(clock.clone())).build();
+        Self { store, clock, stamps: Stamps::new(1) }
+    }
+
+    fn record(&self, token: &Token, created: Timestamp) -> Record {
+        let stamp = self.stamps.next(created);
+        Record::create(NewRecord::new(stamp, [1; 16], token.verifier(), START).idle_timeout(30 * MINUTE))
+    }
+
+    async fn create(&self, token: &Token, record: &Record) -> Result<(), ErrorKind> {
+        let answer = self.store.create(token.key(), record.clone(), &CreateOptions::default()).await;
+        answer.map(|_| ()).map_err(|error| error.kind())
+    }
+
+    /// A session that is idle after a minute, where its creation said half an hour.
+    async fn open_and_shorten(&self, token: &Token, record: &Record) {
+        self.create(token, record).await.unwrap();
+        let loaded = self.store.load(token.key(), &LoadOptions::default()).await.unwrap().unwrap();
+        let stamp = self.stamps.next_after(START, loaded.record.latest_stamp());
+        let mut changes = Changes::new(stamp, loaded.record.era().unwrap().id());
+        changes.set_idle_timeout(MINUTE);
+        self.store.commit(token.key(), loaded.version, &changes, &CommitOptions::default()).await.unwrap();
+    }
+}
+
+fn token(n: u32) -> Token {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&n.to_le_bytes());
+    Token::from_bytes(bytes)
+}
+
 #[tokio::test]
 async fn a_session_whose_deadline_came_earlier_leaves_at_the_earlier_one() {
-    let clock = Arc::new(ManualClock::at(START));
-    let store = MemoryStore::builder().clock(clock.clone()).build();
-    let (token, stamps) = (Token::from_bytes([7; 32]), Stamps::new(1));
-    let new = NewRecord::new(stamps.next(START), [1; 16], token.verifier(), START).idle_timeout(30 * MINUTE);
-    let loaded = store.create(token.key(), Record::create(new), &CreateOptions::default()).await.unwrap();
-    let mut changes = Changes::new(stamps.next(START), loaded.record.era().unwrap().id());
-    changes.set_idle_timeout(MINUTE);
-    store.commit(token.key(), loaded.version, &changes, &CommitOptions::default()).await.unwrap();
+    let stage = Stage::new(|store| store);
+    stage.open_and_shorten(&token(7), &stage.record(&token(7), START)).await;
+    stage.clock.advance(MINUTE + LAG);
+    assert_eq!(stage.store.sweep(), 1, "sessions that left");
+    assert!(stage.store.is_empty());
+}
 
-    clock.advance(MINUTE + LAG);
-    assert_eq!(store.sweep(), 1, "sessions that left");
-    assert!(store.is_empty());
+#[tokio::test]
+async fn for_ten_minutes_no_late_creation_revives_a_session_that_expired_and_was_swept() {
+    let stage = Stage::new(|store| store);
+    // Also where the clock of whoever created it was ahead.
+    for (n, created) in [(1, START), (2, START + 60 * MINUTE)] {
+        let record = stage.record(&token(n), created);
+        stage.open_and_shorten(&token(n), &record).await;
+        stage.clock.advance(MINUTE + LAG);
+        assert_eq!(stage.store.sweep(), 1);
+        assert_eq!(stage.create(&token(n), &record).await, Err(ErrorKind::Ended), "swept");
+        stage.clock.advance(7 * MINUTE);
+        stage.store.sweep();
+        assert_eq!(stage.create(&token(n), &record).await, Err(ErrorKind::Ended), "eight minutes after");
+        stage.clock.advance(4 * MINUTE);
+        stage.store.sweep();
+        assert_eq!(stage.create(&token(n), &record).await, Ok(()), "forgotten");
+        stage.clock.set(START);
+    }
+}
+
+#[tokio::test]
+async fn a_bounded_store_remembers_no_more_sessions_that_expired_early_than_it_may_hold() {
+    let stage = Stage::new(|store| store.max_sessions(2_000));
+    let records: Vec<_> = (0..6_000).map(|n| (token(n), stage.record(&token(n), START))).collect();
+    for wave in records.chunks(1_000) {
+        for (token, record) in wave {
+            stage.open_and_shorten(token, record).await;
+        }
+        stage.clock.set(START + MINUTE + LAG);
+        assert_eq!(stage.store.sweep(), 1_000);
+        stage.clock.set(START);
+    }
+    let mut remembered = 0;
+    for (token, record) in &records {
+        remembered += usize::from(stage.create(token, record).await == Err(ErrorKind::Ended));
+    }
+    assert!((1_900..=2_048).contains(&remembered), "{remembered}");
 }

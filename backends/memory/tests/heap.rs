@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::{
-    CreateOptions, EndOptions, EndReason, Error, Loaded, ManualClock, NewRecord, Record, SessionKey,
-    SessionStore, Stamps, Timestamp, Token,
+    Changes, CommitOptions, CreateOptions, EndOptions, EndReason, Error, Loaded, ManualClock, NewRecord,
+    Record, SessionKey, SessionStore, Stamps, Timestamp, Token,
 };
 use abide_memory::{MemoryStore, MemoryStoreBuilder};
 use allocation_counter::measure;
@@ -45,6 +45,16 @@ impl Stage {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let store = bounded(MemoryStore::builder().clock(clock.clone())).build();
         Self { store, clock, stamps: Stamps::new(1), runtime }
+    }
+
+    /// Lets it expire a minute after it was used.
+    fn shorten(&self, n: u32, loaded: &Loaded) {
+        let stamp = self.stamps.next_after(START, loaded.record.latest_stamp());
+        let mut changes = Changes::new(stamp, loaded.record.era().unwrap().id());
+        changes.set_idle_timeout(Duration::from_secs(60));
+        let answer =
+            self.store.try_commit(&key(n), loaded.version, &changes, &CommitOptions::default()).unwrap();
+        answer.unwrap();
     }
 
     /// With a user of its own and one value of 512 bytes; every third one with nobody where `visitors`.
@@ -113,6 +123,31 @@ fn sessions_that_expire_leave_nothing() {
     // Also those who were there before are gone: the heap is where it began before them.
     let left = lasting + peak.bytes_current as f64;
     assert!(left.abs() < 0.1 * lasting, "{left} bytes are left of {lasting}");
+}
+
+#[test]
+fn short_lived_sessions_leave_little_and_after_ten_minutes_nothing() {
+    let (stage, sessions) = (Stage::new(|store| store), sessions());
+    (0..10).for_each(|n| stage.create(n, false));
+    let lasting = grown(|| (10..1_000).for_each(|n| stage.create(n, false)));
+    let marks = grown(|| {
+        for n in 1_000..1_000 + sessions {
+            let loaded = stage.try_create(n, true).unwrap();
+            stage.shorten(n, &loaded);
+        }
+        stage.clock.advance(Duration::from_secs(80));
+        stage.store.sweep();
+    });
+    assert_eq!(stage.store.len(), 1_000);
+    println!("{:.0} bytes of each that expired early", marks / f64::from(sessions));
+    assert!(marks < f64::from(sessions) * 150.0, "{marks}");
+    let left = marks
+        + grown(|| {
+            stage.clock.advance(IDLE);
+            stage.store.sweep();
+        });
+    assert!(stage.store.is_empty());
+    assert!((lasting + left).abs() < 0.1 * lasting, "{left} bytes are left beside {lasting}");
 }
 
 #[test]

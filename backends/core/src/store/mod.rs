@@ -49,7 +49,8 @@ pub trait SessionStore: Send + Sync + fmt::Debug + 'static {
     /// - A free key: stores the record and answers it.
     /// - A live session under the key: [`Exists`](crate::ErrorKind::Exists), and nothing changes; but where it has the
     ///   same [`created`](Record::created) stamp, this creation has met itself: answers what is stored.
-    /// - A session under the key that is remembered as over: [`Ended`](crate::ErrorKind::Ended).
+    /// - A session under the key that is remembered as over: [`Ended`](crate::ErrorKind::Ended). One that expired is
+    ///   remembered for at least ten minutes from its creation, for that may be sent twice and arrive late.
     /// - A record that is over already: [`Ended`](crate::ErrorKind::Ended).
     /// - A user whose sessions were all ended after [`CreateOptions::began`]: [`Superseded`](crate::ErrorKind::Superseded).
     /// - A record above [`CreateOptions::max_weight`]: [`TooLarge`](crate::ErrorKind::TooLarge).

@@ -12,7 +12,7 @@ use crate::bounds::{Amount, Turn};
 use crate::due::Window;
 use crate::shrink::shrink_if_sparse;
 
-/// How long an end is remembered.
+/// How long an end is remembered, and a creation whose session expired before.
 const END_REMEMBERED: Duration = Duration::from_secs(600);
 
 /// What a sweep came to.
@@ -100,30 +100,43 @@ impl Shard {
         }
     }
 
-    /// Lets go of one session where it is past its deadline.
-    pub(crate) fn expire(&mut self, key: &SessionKey, context: Context<'_>) {
-        let over = |slot: &Slot| slot.held().is_some_and(|record| record.over(context.now).is_some());
-        if self.slots.get(key).is_some_and(over) {
-            self.remove(key, context);
+    /// Lets go of one session where it is past its deadline. Answers whether it was.
+    ///
+    /// A young one leaves a mark: it is over because its timeout was shortened, and a creation that was sent twice does
+    /// not know of that.
+    pub(crate) fn expire(&mut self, key: &SessionKey, context: Context<'_>) -> bool {
+        let Some(slot) = self.slots.get_mut(key) else { return false };
+        let Some(record) = slot.held().filter(|record| record.over(context.now).is_some()) else {
+            return false;
+        };
+        // Also of a creation whose clock was ahead.
+        let until = record.created().at().min(context.now) + END_REMEMBERED;
+        if until <= context.now {
+            return self.remove(key, context);
         }
+        let record = record.clone();
+        slot.state = State::Over { until };
+        self.let_go(key, &record, context);
+        self.remember_end(*key, context);
+        true
     }
 
     /// Looks at a key whose window came. Answers whether its session expired.
     fn visit(&mut self, key: SessionKey, window: Window, context: Context<'_>) -> bool {
-        let Some(slot) = self.slots.get_mut(&key) else {
-            return false;
-        };
         // Filed again under an earlier window since: this entry is the old one.
-        if slot.window != window {
+        if self.slots.get(&key).is_none_or(|slot| slot.window != window) {
             return false;
         }
+        let expired = self.expire(&key, context);
+        let Some(slot) = self.slots.get_mut(&key) else { return expired };
         let end = slot.leaves_at();
         if end > context.now {
             slot.window = Window::after(end);
             self.due.file(key, slot.window);
-            return false;
+        } else {
+            self.remove(&key, context);
         }
-        self.remove(&key, context)
+        expired
     }
 
     /// Forgets a key. Answers whether a session was held under it.
@@ -203,8 +216,7 @@ impl Shard {
     /// Lets go of a session for want of room. Nothing is remembered of it: nobody asked for its end, so a creation of
     /// it that is late may still happen, and a flood of new sessions leaves no trace.
     pub(crate) fn evict(&mut self, key: &SessionKey, context: Context<'_>) {
-        let live = self.load(key, context.now).is_some();
-        if self.remove(key, context) && live {
+        if !self.expire(key, context) && self.remove(key, context) {
             context.bounds.inspect(|bounds| bounds.count_eviction(context.now));
         }
     }

@@ -5,7 +5,11 @@ use std::time::Duration;
 use abide_core::{CreateOptions, EndReason, EndUserOptions, ErrorKind, Record};
 
 use crate::case::{Failure, Verdict, cases, claim, claim_eq, refused};
-use crate::stage::{Stage, TICK};
+use crate::stage::{Live, Stage, TICK};
+
+const MINUTE: Duration = Duration::from_secs(60);
+/// How long a creation is remembered at least.
+const REMEMBERED: Duration = Duration::from_secs(600);
 
 cases! {
     a_create_under_a_free_key_stores_the_record_and_answers_it:
@@ -17,6 +21,9 @@ cases! {
         "race: a retried create that meets itself is fine";
     a_create_under_an_ended_key_is_refused:
         "A session under the key that is remembered as over: Ended.";
+    a_create_that_comes_again_does_not_revive_a_session_that_expired_early:
+        "One that expired is remembered for at least ten minutes from its creation, for that may be sent twice and \
+         arrive late.";
     a_create_of_a_record_that_is_over_is_refused:
         "A record that is over already: Ended.";
     a_create_for_a_user_ended_after_it_began_is_refused:
@@ -55,7 +62,7 @@ async fn a_create_under_a_live_key_is_refused_and_changes_nothing(s: Stage) -> V
 async fn a_create_that_meets_itself_answers_what_is_stored(s: Stage) -> Verdict {
     let token = s.token();
     let record = Record::create(s.new_record(&token));
-    let live = crate::stage::Live {
+    let live = Live {
         token,
         created: s.store().create(token.key(), record.clone(), &CreateOptions::default()).await?,
     };
@@ -74,6 +81,26 @@ async fn a_create_under_an_ended_key_is_refused(s: Stage) -> Verdict {
     let answer = s.open_as(live.token, s.new_record(&live.token)).await;
     refused(answer, &[ErrorKind::Ended], "a creation under the key of an ended session")?;
     claim!(!s.is_live(&live).await?, "the ended session is live");
+    Ok(())
+}
+
+async fn a_create_that_comes_again_does_not_revive_a_session_that_expired_early(s: Stage) -> Verdict {
+    let token = s.token();
+    let record = Record::create(s.new_record(&token).user(s.user("ada"), s.now()));
+    let created = s.store().create(token.key(), record.clone(), &CreateOptions::default()).await?;
+    let live = Live { token, created };
+    let mut shorter = s.changes(&live.created.record);
+    shorter.set_idle_timeout(MINUTE);
+    s.commit(&live, &shorter).await?;
+    for wait in [2 * MINUTE, REMEMBERED - 2 * MINUTE - TICK] {
+        s.pass(wait).await?;
+        // Whatever a store does by time, it does it when others come by.
+        s.open().await?;
+        let again = s.store().create(live.key(), record.clone(), &CreateOptions::default()).await;
+        refused(again, &[ErrorKind::Ended], "the creation, once more after the session expired")?;
+        claim!(!s.is_live(&live).await?, "the session that expired is live");
+    }
+    claim_eq!(s.keys_of(&s.user("ada")).await?, [], "the user's sessions");
     Ok(())
 }
 

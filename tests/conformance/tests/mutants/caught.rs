@@ -67,6 +67,8 @@ caught! {
     a_create_that_does_not_know_itself: CreateKnowsNotItself
         by a_create_that_meets_itself_answers_what_is_stored, a_dropped_create_locks_nothing;
     a_create_that_stores_what_is_over: CreateStoresWhatIsOver by a_create_of_a_record_that_is_over_is_refused;
+    a_create_that_revives_what_expired: CreateRevivesTheExpired
+        by a_create_that_comes_again_does_not_revive_a_session_that_expired_early;
     a_create_that_ignores_the_barrier: CreateIgnoresTheBarrier
         by a_create_for_a_user_ended_after_it_began_is_refused;
     a_store_without_a_limit: NoLimit

@@ -18,6 +18,7 @@ pub(crate) enum Flaw {
     CreateOverwrites,
     CreateKnowsNotItself,
     CreateStoresWhatIsOver,
+    CreateRevivesTheExpired,
     CreateIgnoresTheBarrier,
     NoLimit,
     NoBound,

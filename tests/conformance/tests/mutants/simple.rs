@@ -146,7 +146,11 @@ impl Simple {
     fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.shared.state.lock().expect("no panic under the lock");
         let now = self.now();
-        state.slots.retain(|_, slot| slot.over_until.is_none_or(|until| now < until));
+        let forgets_the_expired = self.has(Flaw::CreateRevivesTheExpired);
+        state.slots.retain(|_, slot| match slot.over_until {
+            Some(until) => now < until,
+            None => now < slot.deadline || !forgets_the_expired,
+        });
         state
     }
 
