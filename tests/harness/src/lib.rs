@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `browser` | an HTTP client with one session cookie |
 //! | `node` | `examples/node` as a real process |
+//! | `redis` | `redis-server` as real processes: single |
 //! | `faults` | a store that counts its calls, and whose network fails or hangs on demand |
 //! | `schedules` | one scenario under thousands of schedules |
 //! | `seed` | the seed of a randomised test |
@@ -13,11 +14,13 @@
 mod browser;
 mod faults;
 mod node;
+mod redis;
 mod schedules;
 mod seed;
 
 pub use browser::{Answer, Browser, http_client};
 pub use faults::{Faults, Method};
 pub use node::{Node, NodeExit};
+pub use redis::{Calls, Redis, RedisSettings};
 pub use schedules::explore;
 pub use seed::seed;

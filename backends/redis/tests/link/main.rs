@@ -1,0 +1,6 @@
+//! The link to real servers: single, Sentinel set and Cluster; killed, hung and back.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod single;
+mod stage;
