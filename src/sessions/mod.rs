@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use abide_core::{
-    Drained, EndOptions, EndReason, EndUserOptions, Handle, Page, Readiness, SessionStore, UserPage,
+    Drained, EndOptions, EndReason, EndUserOptions, Handle, Metric, Page, Readiness, SessionStore, UserPage,
 };
 
 pub use builder::SessionsBuilder;
@@ -69,6 +69,23 @@ impl Sessions {
             return Readiness::NotReady("draining".into());
         }
         self.0.store.ready().await
+    }
+
+    /// What the store counts about itself, for a `/metrics` page beside the counters of [`event`](crate::event)s.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sessions = abide::Config::new().open().await?; // `memory:`
+    /// for metric in sessions.metrics() {
+    ///     println!("abide_store_{} {}", metric.name(), metric.value());
+    /// }
+    /// # assert_eq!(sessions.metrics()[0].name(), "sessions");
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.0.store.metrics()
     }
 
     /// Turns [`ready`](Sessions::ready) off, so that a load balancer sends no new clients. Requests are served as before.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use abide_core::{
     Capabilities, Changes, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
-    EndUserOptions, Error, ErrorKind, LoadOptions, Loaded, Page, Peek, Readiness, Record, SessionKey,
+    EndUserOptions, Error, ErrorKind, LoadOptions, Loaded, Metric, Page, Peek, Readiness, Record, SessionKey,
     SessionStore, UserPage, Version,
 };
 use async_trait::async_trait;
@@ -150,6 +150,10 @@ impl SessionStore for Timeout {
 
     fn capabilities(&self) -> Capabilities {
         self.store.capabilities()
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        self.store.metrics()
     }
 
     async fn drain(&self, deadline: Duration) -> Result<Drained, Error> {

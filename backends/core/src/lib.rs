@@ -59,7 +59,8 @@ pub use record::{CommitRules, EndReason, Ended, Era, EraId, NewRecord, Record, S
 pub use stamp::{Stamp, Stamps};
 pub use store::{
     Capabilities, CommitOptions, CreateOptions, Drained, Durability, EndOptions, EndOutcome, EndUserOptions,
-    LoadOptions, Loaded, Page, Peek, Readiness, SessionStore, UserPage, UserSession, Version,
+    LoadOptions, Loaded, Metric, MetricKind, Page, Peek, Readiness, SessionStore, UserPage, UserSession,
+    Version,
 };
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use token::{Handle, Secret, SessionKey, Token, TokenError, Verifier};

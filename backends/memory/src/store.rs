@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use abide_core::{
     Capabilities, Changes, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
-    EndUserOptions, Error, LoadOptions, Loaded, Page, Peek, Readiness, Record, SessionKey, SessionStore,
-    SystemClock, Timestamp, UserPage, UserSession, Version,
+    EndUserOptions, Error, LoadOptions, Loaded, Metric, Page, Peek, Readiness, Record, SessionKey,
+    SessionStore, SystemClock, Timestamp, UserPage, UserSession, Version,
 };
 use async_trait::async_trait;
 
@@ -262,6 +262,14 @@ impl SessionStore for MemoryStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::none().peeks(true)
+    }
+
+    /// `sessions` (held, those that expired and were not swept yet among them) and `evicted` (for want of room).
+    fn metrics(&self) -> Vec<Metric> {
+        vec![
+            Metric::gauge("sessions", "Sessions that this process holds", self.len() as u64),
+            Metric::counter("evicted", "Sessions that were let go for want of room", self.evicted()),
+        ]
     }
 
     /// With a [snapshot](MemoryStoreBuilder::snapshot) it is written, on a thread of its own, and the store is frozen:

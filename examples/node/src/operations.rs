@@ -17,7 +17,7 @@ pub(crate) async fn ready(State(node): State<Node>) -> impl IntoResponse {
 
 pub(crate) async fn metrics(State(node): State<Node>) -> impl IntoResponse {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match node.metrics.text() {
+    match node.metrics.text(&node.sessions) {
         Ok(text) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use abide_core::{
     Capabilities, Changes, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
-    EndUserOptions, Entropy, Error, LoadOptions, Loaded, Page, Peek, Readiness, Record, SessionKey,
+    EndUserOptions, Entropy, Error, LoadOptions, Loaded, Metric, Page, Peek, Readiness, Record, SessionKey,
     SessionStore, SystemEntropy, UserPage, Version,
 };
 use async_trait::async_trait;
@@ -217,6 +217,10 @@ impl SessionStore for Encrypted {
 
     fn capabilities(&self) -> Capabilities {
         self.store.capabilities()
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        self.store.metrics()
     }
 
     async fn drain(&self, deadline: Duration) -> Result<Drained, Error> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use abide_core::{
     Capabilities, Changes, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
-    EndUserOptions, Error, LoadOptions, Loaded, Page, Peek, Readiness, Record, SessionKey, SessionStore,
-    UserPage, Version,
+    EndUserOptions, Error, LoadOptions, Loaded, Metric, Page, Peek, Readiness, Record, SessionKey,
+    SessionStore, UserPage, Version,
 };
 use async_trait::async_trait;
 
@@ -150,6 +150,10 @@ impl SessionStore for ConcurrencyLimit {
 
     fn capabilities(&self) -> Capabilities {
         self.store.capabilities()
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        self.store.metrics()
     }
 
     async fn drain(&self, deadline: Duration) -> Result<Drained, Error> {

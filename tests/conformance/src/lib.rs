@@ -6,7 +6,7 @@
 //!
 //! ```
 //! # use abide_core::{async_trait, Capabilities, Changes, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome};
-//! # use abide_core::{EndReason, EndUserOptions, Error, ErrorKind, LoadOptions, Loaded, Page, Peek, Readiness, Record};
+//! # use abide_core::{EndReason, EndUserOptions, Error, ErrorKind, LoadOptions, Metric, Loaded, Page, Peek, Readiness, Record};
 //! # use abide_core::{SessionKey, SessionStore, UserPage, Version};
 //! # #[derive(Debug)] struct YourStore;
 //! # impl YourStore { fn on(_: Arc<ManualClock>) -> Self { Self } }
@@ -22,6 +22,7 @@
 //! #     async fn end_all(&self, _: EndReason) -> Result<u64, Error> { no() }
 //! #     async fn ready(&self) -> Readiness { Readiness::Ready }
 //! #     fn capabilities(&self) -> Capabilities { Capabilities::none() }
+//! #     fn metrics(&self) -> Vec<Metric> { Vec::new() }
 //! #     async fn drain(&self, _: std::time::Duration) -> Result<Drained, Error> { no() }
 //! # }
 //! # fn no<T>() -> Result<T, Error> { Err(ErrorKind::Unsupported.into()) }

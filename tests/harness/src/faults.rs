@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use abide_core::{
     Capabilities, Changes, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
-    EndUserOptions, Error, ErrorKind, LoadOptions, Loaded, Page, Peek, Readiness, Record, SessionKey,
+    EndUserOptions, Error, ErrorKind, LoadOptions, Loaded, Metric, Page, Peek, Readiness, Record, SessionKey,
     SessionStore, UserPage, Version,
 };
 use async_trait::async_trait;
@@ -243,6 +243,10 @@ impl<S: SessionStore> SessionStore for Faults<S> {
 
     fn capabilities(&self) -> Capabilities {
         self.store.capabilities()
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        self.store.metrics()
     }
 
     /// A store keeps the deadline of a drain by itself, also where its network hangs.

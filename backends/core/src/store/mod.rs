@@ -7,6 +7,7 @@
 //! Each sentence of the trait's documentation has a case in `abide-conformance`, which any store can run.
 
 mod answers;
+mod metrics;
 mod options;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 pub use answers::{
     Capabilities, Drained, EndOutcome, Loaded, Peek, Readiness, UserPage, UserSession, Version,
 };
+pub use metrics::{Metric, MetricKind};
 pub use options::{CommitOptions, CreateOptions, Durability, EndOptions, EndUserOptions, LoadOptions, Page};
 
 use crate::changes::Changes;
@@ -149,6 +151,11 @@ pub trait SessionStore: Send + Sync + fmt::Debug + 'static {
 
     /// What the store can do.
     fn capabilities(&self) -> Capabilities;
+
+    /// What the store counts about itself, each name once, in an order that stays the same; a counter never goes down.
+    ///
+    /// It MUST NOT block, and answers also while the store is out of reach.
+    fn metrics(&self) -> Vec<Metric>;
 
     /// Hands over what only this process holds, within `deadline`. Called once, when the process is about to end. A
     /// store that holds nothing alone answers at once.

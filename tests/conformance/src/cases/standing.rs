@@ -1,8 +1,9 @@
 //! Ready, capabilities, drain.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use abide_core::{Error, ErrorKind, Readiness};
+use abide_core::{Error, ErrorKind, Metric, MetricKind, Readiness};
 
 use crate::case::{Failure, Verdict, cases, claim, claim_eq};
 use crate::stage::{Stage, TICK};
@@ -14,6 +15,9 @@ cases! {
         "Whether the store can serve now.";
     capabilities_stay_the_same:
         "What the store can do.";
+    a_counter_never_goes_down_and_each_name_stands_once:
+        "What the store counts about itself, each name once, in an order that stays the same; a counter never goes down.",
+        "It MUST NOT block, and answers also while the store is out of reach.";
     a_draining_store_reads_and_loses_no_write_that_it_took:
         "Hands over what only this process holds, within deadline.",
         "Meanwhile and afterwards it answers reads as before.",
@@ -39,6 +43,23 @@ async fn capabilities_stay_the_same(s: Stage) -> Verdict {
     let live = s.open().await?;
     s.end(&live).await?;
     claim_eq!(s.store().capabilities(), before, "what the store can do, later");
+    Ok(())
+}
+
+async fn a_counter_never_goes_down_and_each_name_stands_once(s: Stage) -> Verdict {
+    let before = s.store().metrics();
+    let live = s.open().await?;
+    s.load(&live).await?;
+    s.end(&live).await?;
+    let after = s.store().metrics();
+    let names = |metrics: &[Metric]| metrics.iter().map(Metric::name).collect::<Vec<_>>();
+    claim_eq!(names(&after), names(&before), "the names of the metrics, later");
+    let different: BTreeSet<_> = names(&after).into_iter().collect();
+    claim_eq!(different.len(), after.len(), "different names");
+    let counters = before.iter().zip(&after).filter(|(metric, _)| metric.kind() == MetricKind::Counter);
+    for (before, after) in counters {
+        claim!(after.value() >= before.value(), "the counter {} went down", after.name());
+    }
     Ok(())
 }
 

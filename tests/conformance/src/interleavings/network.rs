@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use abide_core::{
     Capabilities, Changes, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
-    EndUserOptions, Error, ErrorKind, LoadOptions, Loaded, Page, Peek, Readiness, Record, SessionKey,
+    EndUserOptions, Error, ErrorKind, LoadOptions, Loaded, Metric, Page, Peek, Readiness, Record, SessionKey,
     SessionStore, UserPage, Version, async_trait,
 };
 
@@ -294,6 +294,10 @@ impl SessionStore for Network {
 
     fn capabilities(&self) -> Capabilities {
         self.store.capabilities()
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        self.store.metrics()
     }
 
     async fn drain(&self, deadline: Duration) -> Result<Drained, Error> {

@@ -151,6 +151,8 @@ caught! {
     an_end_of_all_that_only_removes: EndAllOnlyRemoves by after_the_end_of_all_no_write_brings_a_session_back;
     a_store_that_never_is_ready: NeverReady by a_store_in_reach_is_ready;
     capabilities_that_grow: CapabilitiesGrow by capabilities_stay_the_same;
+    a_counter_that_goes_down: MetricsCountDown by a_counter_never_goes_down_and_each_name_stands_once;
+    a_metric_that_stands_twice: MetricsRepeatAName by a_counter_never_goes_down_and_each_name_stands_once;
     a_drain_that_closes_the_door: DrainClosesTheDoor by a_draining_store_reads_and_loses_no_write_that_it_took;
     a_drained_store_that_drops_writes: DrainDropsWrites by a_draining_store_reads_and_loses_no_write_that_it_took;
     a_failed_drain_that_closes_the_door: DrainFailsShut by a_drain_that_fails_leaves_the_store_as_it_was;

@@ -87,6 +87,8 @@ pub(crate) enum Flaw {
     // Standing.
     NeverReady,
     CapabilitiesGrow,
+    MetricsCountDown,
+    MetricsRepeatAName,
     DrainClosesTheDoor,
     DrainDropsWrites,
     DrainFailsShut,

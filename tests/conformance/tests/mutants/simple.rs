@@ -11,9 +11,9 @@ use std::time::Duration;
 use abide_conformance::{Outage, Subject};
 use abide_core::{
     Capabilities, Changes, Clock, CommitOptions, CommitRules, CreateOptions, Drained, EndOptions, EndOutcome,
-    EndReason, EndUserOptions, Error, ErrorKind, LoadOptions, Loaded, ManualClock, NewRecord, Page, Peek,
-    Readiness, Record, SessionKey, SessionStore, Stamps, Timestamp, UserPage, UserSession, Verifier, Version,
-    async_trait,
+    EndReason, EndUserOptions, Error, ErrorKind, LoadOptions, Loaded, ManualClock, Metric, NewRecord, Page,
+    Peek, Readiness, Record, SessionKey, SessionStore, Stamps, Timestamp, UserPage, UserSession, Verifier,
+    Version, async_trait,
 };
 
 use crate::flaw::{self, Flaw};
@@ -721,6 +721,15 @@ impl SessionStore for Simple {
         let grown = self.has(Flaw::CapabilitiesGrow) && self.state().ended > 0;
         let all = Capabilities::none().shared(true).peeks(!self.has(Flaw::PeeksWithoutSayingSo));
         all.durable(grown)
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        let state = self.state();
+        let ended = state.ended as u64;
+        let counted = if self.has(Flaw::MetricsCountDown) { u64::MAX - ended } else { ended };
+        let ended = Metric::counter("ended", "Sessions that were ended", counted);
+        let sessions = Metric::gauge("sessions", "Sessions that are held", state.slots.len() as u64);
+        if self.has(Flaw::MetricsRepeatAName) { vec![ended, sessions, ended] } else { vec![ended, sessions] }
     }
 
     async fn drain(&self, _deadline: Duration) -> Result<Drained, Error> {
