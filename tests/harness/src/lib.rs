@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `browser` | an HTTP client with one session cookie |
 //! | `node` | `examples/node` as a real process |
-//! | `redis` | `redis-server` as real processes: single |
+//! | `redis` | `redis-server` as real processes: single, Sentinel set, Cluster |
 //! | `faults` | a store that counts its calls, and whose network fails or hangs on demand |
 //! | `schedules` | one scenario under thousands of schedules |
 //! | `seed` | the seed of a randomised test |
@@ -21,6 +21,6 @@ mod seed;
 pub use browser::{Answer, Browser, http_client};
 pub use faults::{Faults, Method};
 pub use node::{Node, NodeExit};
-pub use redis::{Calls, Redis, RedisSettings};
+pub use redis::{Calls, Certificates, Redis, RedisCluster, RedisSettings, SentinelSet};
 pub use schedules::explore;
 pub use seed::seed;

@@ -3,10 +3,24 @@
 //! | file | role |
 //! |---|---|
 //! | `server` | one process: start, signals, restart, what it says of itself |
+//! | `settings` | how it is started |
+//! | `sentinel` | one master, two replicas, three sentinels |
+//! | `cluster` | three masters, a replica of each |
+//! | `tls` | an authority and a certificate for one test |
 //! | `stats` | how often a server ran each command |
+//! | `ports` | free ports |
 
+mod cluster;
+mod ports;
+mod sentinel;
 mod server;
+mod settings;
 mod stats;
+mod tls;
 
-pub use server::{Redis, RedisSettings};
+pub use cluster::RedisCluster;
+pub use sentinel::SentinelSet;
+pub use server::Redis;
+pub use settings::RedisSettings;
 pub use stats::Calls;
+pub use tls::Certificates;

@@ -1,46 +1,22 @@
 //! One `redis-server` process.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use super::Calls;
+use super::{Calls, RedisSettings, ports};
 
 /// Far longer than a server takes to start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// Somebody else may take a port between its choice and the server's start.
 const ATTEMPTS: usize = 10;
-
-/// How a server is started, beyond what every test's server is.
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct RedisSettings {
-    arguments: Vec<String>,
-    cli: Vec<String>,
-    sentinel: Option<String>,
-    bus: bool,
-}
-
-impl RedisSettings {
-    /// Adds a setting of `redis.conf`: its name, and its values.
-    pub fn set(mut self, name: &str, values: &[&str]) -> Self {
-        self.arguments.push(format!("--{name}"));
-        self.arguments.extend(values.iter().map(|value| (*value).to_owned()));
-        self
-    }
-
-    /// Adds an argument of `redis-cli`, for a server that takes a login or speaks TLS.
-    pub fn cli(mut self, arguments: &[&str]) -> Self {
-        self.cli.extend(arguments.iter().map(|argument| (*argument).to_owned()));
-        self
-    }
-}
 
 /// A running server. Dropping it kills the process and removes its folder.
 #[derive(Debug)]
@@ -49,6 +25,7 @@ pub struct Redis {
     folder: TempDir,
     port: u16,
     settings: RedisSettings,
+    stopped: AtomicBool,
 }
 
 impl Redis {
@@ -69,9 +46,10 @@ impl Redis {
     pub async fn start(settings: RedisSettings) -> Self {
         for _ in 0..ATTEMPTS {
             let folder = tempfile::Builder::new().prefix("abide-redis-").tempdir().unwrap();
-            let port = free_port();
+            let port = ports::free();
             let child = spawn(&settings, port, &folder);
-            let mut server = Self { child, folder, port, settings: settings.clone() };
+            let stopped = AtomicBool::new(false);
+            let mut server = Self { child, folder, port, settings: settings.clone(), stopped };
             if server.comes_up().await {
                 return server;
             }
@@ -94,7 +72,8 @@ impl Redis {
     /// Its URL.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://{}", self.address())
+        let scheme = if self.settings.speaks_tls() { "rediss" } else { "redis" };
+        format!("{scheme}://{}", self.address())
     }
 
     /// Its Unix socket.
@@ -103,15 +82,14 @@ impl Redis {
         self.folder.path().join("redis.sock")
     }
 
-    /// What `redis-cli` prints for a command, without colours and the last line's end.
+    /// What `redis-cli` prints for a command, without the last line's end.
     ///
     /// # Panics
     ///
-    /// Where `redis-cli` cannot be run, or says nothing for 30 s.
+    /// Where `redis-cli` cannot be run, or says nothing for a minute.
     pub async fn cli(&self, command: &[&str]) -> String {
-        let mut cli = Command::new("redis-cli");
-        cli.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "--no-auth-warning"]);
-        cli.args(&self.settings.cli).args(command).stdin(Stdio::null()).kill_on_drop(true);
+        let mut cli = self.settings.client(self.port);
+        cli.args(command).stdin(Stdio::null()).kill_on_drop(true);
         let output =
             timeout(PATIENCE, cli.output()).await.expect("the server answers").expect("redis-cli runs");
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
@@ -123,7 +101,7 @@ impl Redis {
     ///
     /// As [`cli`](Self::cli).
     pub async fn info(&self, field: &str) -> String {
-        let info = self.cli(&["INFO", "everything"]).await;
+        let info = self.cli(&["INFO"]).await;
         let mut lines = info.lines().filter_map(|line| line.trim_end().split_once(':'));
         lines.find(|(name, _)| *name == field).map(|(_, value)| value.to_owned()).unwrap_or_default()
     }
@@ -135,6 +113,12 @@ impl Redis {
     /// As [`cli`](Self::cli).
     pub async fn calls(&self) -> Calls {
         Calls::of(&self.cli(&["INFO", "commandstats"]).await)
+    }
+
+    /// Whether the process runs and was not stopped.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        self.child.id().is_some() && !self.stopped.load(Ordering::Relaxed)
     }
 
     /// Kills the process (SIGKILL) and waits until it is gone.
@@ -152,6 +136,7 @@ impl Redis {
     ///
     /// Where there is no `kill`.
     pub async fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
         self.signal("-STOP").await;
     }
 
@@ -162,6 +147,7 @@ impl Redis {
     /// Where there is no `kill`.
     pub async fn cont(&self) {
         self.signal("-CONT").await;
+        self.stopped.store(false, Ordering::Relaxed);
     }
 
     /// Starts it again, killed or not, on the same port in the same folder.
@@ -170,9 +156,26 @@ impl Redis {
     ///
     /// Where it does not come up.
     pub async fn restart(&mut self) {
-        self.child.kill().await.unwrap();
+        if self.child.id().is_some() {
+            self.child.kill().await.unwrap();
+        }
+        self.stopped.store(false, Ordering::Relaxed);
         self.child = spawn(&self.settings, self.port, &self.folder);
-        assert!(self.comes_up().await, "redis-server does not come up again");
+        assert!(self.comes_up().await, "redis-server does not come up again: {}", self.log());
+    }
+
+    /// Waits until a field of `INFO` has a value.
+    ///
+    /// # Panics
+    ///
+    /// Where it has not within a minute.
+    pub async fn until(&self, field: &str, value: &str) {
+        let reached = timeout(PATIENCE, async {
+            while self.info(field).await != value {
+                sleep(BETWEEN_LOOKS).await;
+            }
+        });
+        reached.await.unwrap_or_else(|_| panic!("{field} does not become {value}"));
     }
 
     async fn signal(&self, signal: &str) {
@@ -193,41 +196,18 @@ impl Redis {
             }
             false
         });
-        up.await.unwrap_or(false)
+        up.await.unwrap_or_else(|_| panic!("redis-server runs and does not answer: {}", self.log()))
+    }
+
+    /// What it wrote to its log.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }
 
 fn spawn(settings: &RedisSettings, port: u16, folder: &TempDir) -> Child {
-    let mut command = Command::new("redis-server");
-    if let Some(file) = &settings.sentinel {
-        let path = folder.path().join("sentinel.conf");
-        if !path.exists() {
-            std::fs::write(&path, file).unwrap();
-        }
-        command.arg(path);
-    }
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1"]);
-    command.arg("--dir").arg(folder.path());
-    if settings.sentinel.is_some() {
-        command.arg("--sentinel");
-    } else {
-        command.args(["--save", "", "--appendonly", "no", "--unixsocket", "redis.sock"]);
-    }
-    if settings.bus {
-        command.args(["--cluster-port", &free_port().to_string()]);
-    }
-    let log = std::fs::File::create(folder.path().join("log")).unwrap();
-    command
-        .args(&settings.arguments)
-        .stdin(Stdio::null())
-        .stdout(log)
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .expect("redis-server is installed (tests/prerequisites does)")
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    let log = std::fs::File::options().create(true).append(true).open(folder.path().join("log")).unwrap();
+    let mut command = settings.server(port, folder);
+    command.stdin(Stdio::null()).stdout(log).stderr(Stdio::null()).kill_on_drop(true);
+    command.spawn().expect("redis-server is installed (tests/prerequisites does)")
 }
