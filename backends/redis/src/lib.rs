@@ -1,7 +1,98 @@
-//! Sessions in Redis: a single server, a Sentinel set or a Cluster.
+//! Sessions in Redis: a store for [`abide`](https://docs.rs/abide) on a single server, a Sentinel set or a Cluster.
 //!
-//! | module | role |
+//! Every operation is one trip, but for a race between servers, a login (three) and the end of a session that this process
+//! has not seen lately (two). What the server stores of a session is one string, `stamp ‖ record`: a commit merges the
+//! changes here and puts the outcome in place of the string with the stamp that it was made from, or is answered what
+//! is there instead and merges again. So no update is lost, however many servers there are, and an ended session is a
+//! tombstone that nothing replaces.
+//!
+//! ```no_run
+//! use abide_core::SessionStore;
+//! use abide_redis::{Address, RedisStore};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = RedisStore::builder(Address::parse("redis", "//127.0.0.1:6379/0")?).prefix("shop:").open()?;
+//! println!("{:?}", store.ready().await);
+//! # Ok(()) }
+//! ```
+//!
+//! # What it promises
+//!
+//! All that [`SessionStore`](abide_core::SessionStore) says, while the master lives. **A failover is not linearizable:**
+//! Redis copies to replicas behind its answer, so a new master may lack the latest writes and ends.
+//! [`replicas`](RedisStoreBuilder::replicas) narrows that and does not close it. A logout is guarded further: it waits for
+//! one replica where one is connected, and the process that served it remembers it for eleven minutes, refuses the
+//! session itself and writes the tombstone again after every change of master. It is lost where the master and that
+//! process both die.
+//!
+//! Deadlines are judged by the store's clock, not the server's. A login is compared with the moment of "end all of a
+//! user" by the clocks of the two processes that serve them: keep clocks together.
+//!
+//! # Size
+//!
+//! A session is refused above [`max_bytes`](RedisStoreBuilder::max_bytes), 1 MiB by default. A user's list is read whole,
+//! 23 bytes for each session.
+//!
+//! # What is stored
+//!
+//! | key | value | lives until |
+//! |---|---|---|
+//! | `abide:s:KEY` | `stamp ‖ record`, or a tombstone | a minute past the deadline, ten minutes past the creation; a tombstone eleven minutes |
+//! | `abide:u:HASH` | the sorted set of a user's sessions, scored by deadline | a minute past the last deadline |
+//!
+//! Every key has an expiry: after the last deadline the server is empty.
+//!
+//! # The server
+//!
+//! The memory policy must be `noeviction`: any other drops sessions, and with tombstones the memory of logouts. The store
+//! asks after each connection, and warns in the log.
+//!
+//! A user with the least rights:
+//!
+//! ```text
+//! ACL SETUSER abide on >PASSWORD resetkeys ~abide:* resetchannels -@all
+//!   +get +set +pexpire +eval +evalsha +zadd +zrem +zrange +zrangebyscore +zremrangebyscore +zscore +pttl
+//!   +scan +ping +role +info +wait +client|setinfo
+//! ```
+//!
+//! `+scan` is for [`end_all`](abide_core::SessionStore::end_all), `+info` for the warning above, `+wait` for replicas,
+//! `+role` for failover; without one of them the store does without.
+//!
+//! # The files
+//!
+//! | file | role |
 //! |---|---|
+//! | `store` | the [`SessionStore`](abide_core::SessionStore) |
+//! | `builder` | how one is made |
+//! | `inner` | what it is made of, and the operations on one session in the server |
+//! | `commit`, `combine` | from a queue of changes to one write; which changes go together |
+//! | `login` | new eras and creations: what the user's list must know before and after |
+//! | `users` | which sessions a user has |
+//! | `everyone` | what concerns the sessions of a user, or all |
+//! | `ended` | what this process ended |
+//! | `recent` | what a commit is made from without a look |
+//! | `keeper` | what is done in the background |
+//! | `envelope`, `reply`, `scripts`, `keys` | what is stored, what replies mean, what runs in the server, names |
 //! | [`connect`] | the connections: addresses, deadlines, failover, the breaker |
 
+mod builder;
+mod combine;
+mod commit;
 pub mod connect;
+mod ended;
+mod envelope;
+mod everyone;
+mod inner;
+mod keeper;
+mod keys;
+mod login;
+mod recent;
+mod reply;
+mod scripts;
+mod store;
+mod users;
+
+pub use builder::{OpenError, RedisStoreBuilder};
+pub use connect::Address;
+pub use store::RedisStore;

@@ -120,13 +120,23 @@ impl Capabilities {
 pub struct EndOutcome {
     /// Whether there was a live session.
     pub was_live: bool,
+    /// Whether fewer replicas have the end than the store waited for. The session is over all the same; a failover just
+    /// now could bring it back, for as long as the process that ended it is not there to end it again.
+    pub fell_short: bool,
 }
 
 impl EndOutcome {
-    /// Whether there was a live session.
+    /// Whether there was a live session; every replica that was waited for has the end.
     #[must_use]
     pub const fn new(was_live: bool) -> Self {
-        Self { was_live }
+        Self { was_live, fell_short: false }
+    }
+
+    /// Whether fewer replicas have the end than the store waited for.
+    #[must_use]
+    pub const fn fell_short(mut self, fell_short: bool) -> Self {
+        self.fell_short = fell_short;
+        self
     }
 }
 

@@ -1,0 +1,124 @@
+//! What this process ended, for as long as the tombstones live.
+//!
+//! A failover may lose a tombstone, and with it bring a session back. So this process refuses what it ended itself, also
+//! without the server, and writes each tombstone again after every change of master.
+//!
+//! **Bound.** A million ends, about 50 MB; of more in eleven minutes the oldest are left to the server alone.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use abide_core::{EndReason, SessionKey, Timestamp};
+use tokio::time::Instant;
+
+/// How long an end is remembered, here and in the server: the ten minutes of the contract, and one more, for the two
+/// clocks do not start at the same moment.
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(11 * 60);
+/// So that two requests seldom want one lock.
+const SHARDS: usize = 16;
+const MOST: usize = 1 << 20;
+
+/// One end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub(crate) key: SessionKey,
+    pub(crate) at: Timestamp,
+    pub(crate) reason: EndReason,
+    until: Instant,
+}
+
+impl End {
+    /// How long its tombstone is still to live.
+    pub(crate) fn life(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Ended {
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    ends: HashMap<SessionKey, End>,
+    /// In the order of `until`.
+    order: VecDeque<(Instant, SessionKey)>,
+}
+
+impl Ended {
+    pub(crate) fn new() -> Self {
+        Self { shards: Default::default() }
+    }
+
+    pub(crate) fn remember(&self, key: &SessionKey, at: Timestamp, reason: EndReason) -> End {
+        let end = End { key: *key, at, reason, until: Instant::now() + REMEMBERED };
+        let mut shard = self.shard(key);
+        shard.forget(MOST / SHARDS);
+        shard.order.push_back((end.until, *key));
+        shard.ends.insert(*key, end);
+        end
+    }
+
+    pub(crate) fn contains(&self, key: &SessionKey) -> bool {
+        let now = Instant::now();
+        self.shard(key).ends.get(key).is_some_and(|end| end.until > now)
+    }
+
+    /// All that are remembered.
+    pub(crate) fn all(&self) -> Vec<End> {
+        let of = |shard: &Mutex<Shard>| {
+            let mut shard = lock(shard);
+            shard.forget(usize::MAX);
+            shard.ends.values().copied().collect::<Vec<_>>()
+        };
+        self.shards.iter().flat_map(of).collect()
+    }
+
+    fn shard(&self, key: &SessionKey) -> MutexGuard<'_, Shard> {
+        lock(&self.shards[usize::from(key.as_bytes()[0]) % SHARDS])
+    }
+}
+
+impl Shard {
+    /// Forgets what is past its time, and the oldest where there are `most` or more.
+    fn forget(&mut self, most: usize) {
+        let now = Instant::now();
+        while let Some((until, key)) = self.order.front().copied() {
+            if until > now && self.order.len() < most {
+                return;
+            }
+            self.order.pop_front();
+            // One that was ended again since has a later place.
+            if self.ends.get(&key).is_some_and(|end| end.until == until) {
+                self.ends.remove(&key);
+            }
+        }
+    }
+}
+
+/// A panic leaves at the worst an end without its place in the order.
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_is_remembered_for_as_long_as_its_tombstone_lives_and_no_longer() {
+        let (ended, key) = (Ended::new(), SessionKey::from_bytes([7; 16]));
+        assert!(!ended.contains(&key));
+        ended.remember(&key, Timestamp::from_millis(5), EndReason::LoggedOut);
+        tokio::time::advance(REMEMBERED / 2).await;
+        // Ended once more: it counts from there.
+        ended.remember(&key, Timestamp::from_millis(6), EndReason::LoggedOut);
+        tokio::time::advance(REMEMBERED - Duration::from_millis(1)).await;
+        assert!(ended.contains(&key));
+        assert_eq!(ended.all().iter().map(|end| end.life()).collect::<Vec<_>>(), [Duration::from_millis(1)]);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!ended.contains(&key) && ended.all().is_empty());
+    }
+}

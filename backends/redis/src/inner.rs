@@ -1,0 +1,262 @@
+//! What a store is made of, and the operations on one session in the server.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide_core::{Clock, Durability, EndReason, Error, ErrorKind, Loaded, Record, SessionKey, Timestamp};
+use redis::{Pipeline, Value};
+use tokio::time::Instant;
+
+use crate::combine::Combiner;
+use crate::connect::{Acknowledged, Script, Servers, Terms};
+use crate::ended::{End, Ended, REMEMBERED};
+use crate::envelope::{Sealed, Versions, stamp_of};
+use crate::keys::Keys;
+use crate::recent::Recent;
+use crate::reply::{Found, Written, unexpected};
+use crate::scripts::{CREATE, END, END_AGAIN, REPLACE, TOUCH};
+use crate::users::{Users, millis};
+
+/// A creation may be sent twice and arrive late: until then a session that expired is remembered.
+const CREATION_REMEMBERED: Duration = Duration::from_secs(600);
+
+/// What a store is built with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// How many replicas a write waits for unless it says otherwise.
+    pub(crate) replicas: usize,
+    /// The largest encoded record.
+    pub(crate) max_bytes: usize,
+    /// How long one operation may take.
+    pub(crate) timeout: Duration,
+    /// How long the server keeps what is past its deadline.
+    pub(crate) linger: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) servers: Servers,
+    pub(crate) keys: Keys,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) versions: Versions,
+    pub(crate) recent: Recent,
+    pub(crate) ended: Ended,
+    pub(crate) users: Users,
+    pub(crate) combiner: Combiner,
+}
+
+/// What an end came to.
+#[derive(Debug)]
+pub(crate) struct Gone {
+    /// What was there before.
+    pub(crate) found: Found,
+    /// Whether fewer replicas have it than it waited for.
+    pub(crate) fell_short: bool,
+}
+
+impl Inner {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.recent()
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.settings.timeout
+    }
+
+    /// How many replicas are to have a write before it is answered.
+    pub(crate) fn replicas(&self, durability: Durability) -> usize {
+        match durability {
+            Durability::Async => 0,
+            Durability::Replicas(count) => count.into(),
+            _ => self.settings.replicas,
+        }
+    }
+
+    /// How long the server must keep a record.
+    fn life(&self, record: &Record, now: Timestamp) -> Vec<u8> {
+        let deadline = record.era().map_or(now, |era| era.deadline());
+        let creation = record.created().at() + CREATION_REMEMBERED;
+        millis((deadline.since(now) + self.settings.linger).max(creation.since(now)))
+    }
+
+    /// Looks at a session.
+    pub(crate) async fn look(&self, key: &SessionKey, deadline: Instant) -> Result<Found, Error> {
+        let name = self.keys.session(key);
+        let mut pipeline = Pipeline::with_capacity(1);
+        pipeline.cmd("GET").arg(&name);
+        let reply = self.servers.run(&name, &pipeline, Terms::read(deadline)).await?.pop();
+        let found = Found::of(reply.unwrap_or(Value::Nil))?;
+        match &found {
+            Found::Held(loaded) => self.recent.put(key, loaded),
+            Found::Missing | Found::Over => self.recent.forget(key),
+        }
+        Ok(found)
+    }
+
+    /// Stores a record where nothing is.
+    pub(crate) async fn create(
+        &self,
+        key: &SessionKey,
+        sealed: &Sealed,
+        replicas: usize,
+        deadline: Instant,
+    ) -> Result<Written, Error> {
+        let life = self.life(&sealed.loaded.record, self.now());
+        let done = self.script(key, &CREATE, &[&sealed.bytes, &life], replicas, deadline).await?;
+        self.written(key, Some(sealed), done)
+    }
+
+    /// Stores a record in place of the one of that version.
+    pub(crate) async fn replace(
+        &self,
+        key: &SessionKey,
+        seen: &Loaded,
+        sealed: &Sealed,
+        replicas: usize,
+        deadline: Instant,
+    ) -> Result<Written, Error> {
+        let life = self.life(&sealed.loaded.record, self.now());
+        let seen = stamp_of(seen.version);
+        let done = self.script(key, &REPLACE, &[&seen, &sealed.bytes, &life], replicas, deadline).await?;
+        self.written(key, Some(sealed), done)
+    }
+
+    /// Waits for replicas to have the record of that version, whoever wrote it.
+    pub(crate) async fn touch(
+        &self,
+        key: &SessionKey,
+        seen: &Loaded,
+        replicas: usize,
+        deadline: Instant,
+    ) -> Result<Written, Error> {
+        let life = self.life(&seen.record, self.now());
+        let done = self.script(key, &TOUCH, &[&stamp_of(seen.version), &life], replicas, deadline).await?;
+        self.written(key, None, done)
+    }
+
+    /// Ends a session, whatever is there.
+    pub(crate) async fn end(
+        &self,
+        key: &SessionKey,
+        reason: EndReason,
+        replicas: usize,
+        deadline: Instant,
+    ) -> Result<Gone, Error> {
+        let changes = self.servers.masters_changed();
+        let (before, at) = (*changes.borrow(), self.now());
+        let tombstone = self.versions.tombstone(at, reason)?;
+        let done = self.script(key, &END, &[&tombstone, &millis(REMEMBERED)], replicas, deadline).await?;
+        let end = self.remember_end(key, at, reason);
+        // What was told to a master that is none any more may be lost, and whoever writes all ends again may have begun.
+        if *changes.borrow() != before {
+            self.end_again(&end, deadline).await?;
+        }
+        let fell_short = done.replicas < replicas;
+        let found = match first(done) {
+            // Whatever it was, it is over now.
+            reply @ (Value::Nil | Value::BulkString(_)) => Found::of(reply).unwrap_or(Found::Over),
+            other => return Err(unexpected(&other)),
+        };
+        Ok(Gone { found, fell_short })
+    }
+
+    /// Ends the session of that version.
+    pub(crate) async fn end_seen(
+        &self,
+        key: &SessionKey,
+        seen: &Loaded,
+        reason: EndReason,
+        deadline: Instant,
+    ) -> Result<Written, Error> {
+        let changes = self.servers.masters_changed();
+        let (before, at) = (*changes.borrow(), self.now());
+        let tombstone = self.versions.tombstone(at, reason)?;
+        let arguments: [&[u8]; 3] = [&stamp_of(seen.version), &tombstone, &millis(REMEMBERED)];
+        let replicas = self.settings.replicas.max(self.at_hand(key));
+        let written =
+            Written::of_acknowledged(self.script(key, &REPLACE, &arguments, replicas, deadline).await?)?;
+        if let Written::Done(_) = written {
+            let end = self.remember_end(key, at, reason);
+            if *changes.borrow() != before {
+                self.end_again(&end, deadline).await?;
+            }
+        }
+        Ok(written)
+    }
+
+    /// Writes a tombstone again.
+    pub(crate) async fn end_again(&self, end: &End, deadline: Instant) -> Result<(), Error> {
+        let tombstone = self.versions.tombstone(end.at, end.reason)?;
+        let arguments: [&[u8]; 2] = [&tombstone, &millis(end.life())];
+        match first(self.script(&end.key, &END_AGAIN, &arguments, 0, deadline).await?) {
+            Value::Int(_) => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// One where a replica is connected: what an end waits for without being asked.
+    pub(crate) fn at_hand(&self, key: &SessionKey) -> usize {
+        self.servers.replicas(&self.keys.session(key)).unwrap_or(0).min(1)
+    }
+
+    fn remember_end(&self, key: &SessionKey, at: Timestamp, reason: EndReason) -> End {
+        self.recent.forget(key);
+        self.ended.remember(key, at, reason)
+    }
+
+    async fn script(
+        &self,
+        key: &SessionKey,
+        script: &Script,
+        arguments: &[&[u8]],
+        replicas: usize,
+        deadline: Instant,
+    ) -> Result<Acknowledged, Error> {
+        let (name, terms) = (self.keys.session(key), Terms::write(deadline));
+        if replicas > 0 {
+            return self.servers.invoke_and_wait(&name, script, arguments, replicas, terms).await;
+        }
+        let value = self.servers.invoke(&name, script, arguments, terms).await?;
+        Ok(Acknowledged { values: vec![value], replicas: 0 })
+    }
+
+    /// Reads what a write came to, and keeps what is known of the record now.
+    fn written(
+        &self,
+        key: &SessionKey,
+        sealed: Option<&Sealed>,
+        done: Acknowledged,
+    ) -> Result<Written, Error> {
+        let written = Written::of_acknowledged(done)?;
+        match (&written, sealed) {
+            (Written::Done(_), Some(sealed)) => self.recent.put(key, &sealed.loaded),
+            (Written::Done(_), None) => {}
+            (Written::Instead(Found::Held(loaded)), _) => self.recent.put(key, loaded),
+            (Written::Instead(_), _) => self.recent.forget(key),
+        }
+        Ok(written)
+    }
+}
+
+impl Written {
+    fn of_acknowledged(done: Acknowledged) -> Result<Self, Error> {
+        let replicas = done.replicas;
+        Self::of(first(done), replicas)
+    }
+}
+
+fn first(mut done: Acknowledged) -> Value {
+    if done.values.is_empty() { Value::Nil } else { done.values.swap_remove(0) }
+}
+
+/// The error of what came after a write that was done: the whole may be asked for again.
+pub(crate) async fn after_write<T>(step: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    step.await.map_err(|error| match error.kind() {
+        ErrorKind::Unavailable | ErrorKind::Full => {
+            Error::new(ErrorKind::Ambiguous, "a later step of the operation failed").with_source(error)
+        }
+        _ => error,
+    })
+}

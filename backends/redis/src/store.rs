@@ -1,0 +1,164 @@
+//! The [`SessionStore`] over the servers.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide_core::{
+    Capabilities, Changes, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
+    EndUserOptions, Error, LoadOptions, Loaded, Page, Peek, Readiness, Record, SessionKey, SessionStore,
+    UserPage, Version,
+};
+use async_trait::async_trait;
+
+use crate::builder::RedisStoreBuilder;
+use crate::combine::lost;
+use crate::commit;
+use crate::connect::Address;
+use crate::inner::Inner;
+use crate::reply::Found;
+
+/// Sessions in Redis. See the [crate](crate) for what that means.
+///
+/// A clone is the same store. The last one lets go of the connections.
+#[derive(Clone)]
+pub struct RedisStore(Arc<Inner>);
+
+impl RedisStore {
+    /// A store on the servers at `address`.
+    pub fn builder(address: Address) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(address)
+    }
+
+    pub(crate) fn of(inner: Arc<Inner>) -> Self {
+        Self(inner)
+    }
+
+    /// Carries out a write in a task of its own: what takes several steps must not stop between two of them because the
+    /// caller was dropped.
+    async fn whole<T, Fut>(&self, write: impl FnOnce(Arc<Inner>) -> Fut) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        Fut: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        tokio::spawn(write(self.0.clone())).await.unwrap_or_else(|_| Err(lost()))
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("servers", &self.0.servers).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl SessionStore for RedisStore {
+    async fn create(
+        &self,
+        key: &SessionKey,
+        record: Record,
+        options: &CreateOptions,
+    ) -> Result<Loaded, Error> {
+        let (key, options) = (*key, *options);
+        self.whole(|inner| async move { inner.create_session(&key, record, &options).await }).await
+    }
+
+    async fn load(&self, key: &SessionKey, _options: &LoadOptions) -> Result<Option<Loaded>, Error> {
+        if self.0.ended.contains(key) {
+            return Ok(None);
+        }
+        let found = self.0.look(key, self.0.deadline()).await?;
+        Ok(found.live(self.0.now()))
+    }
+
+    fn peek(&self, _key: &SessionKey) -> Peek {
+        Peek::Ask
+    }
+
+    async fn commit(
+        &self,
+        key: &SessionKey,
+        _version: Version,
+        changes: &Changes,
+        options: &CommitOptions,
+    ) -> Result<Loaded, Error> {
+        commit::commit(&self.0, key, changes, options).await
+    }
+
+    fn try_commit(
+        &self,
+        _key: &SessionKey,
+        _version: Version,
+        _changes: &Changes,
+        _options: &CommitOptions,
+    ) -> Option<Result<Loaded, Error>> {
+        None
+    }
+
+    async fn end(
+        &self,
+        key: &SessionKey,
+        reason: EndReason,
+        options: &EndOptions,
+    ) -> Result<EndOutcome, Error> {
+        let (key, options) = (*key, *options);
+        self.whole(|inner| async move { end(&inner, &key, reason, &options).await }).await
+    }
+
+    async fn of_user(&self, user: &str, page: &Page) -> Result<UserPage, Error> {
+        self.0.of_user(user, page).await
+    }
+
+    async fn end_user(&self, user: &str, options: &EndUserOptions) -> Result<u64, Error> {
+        let (user, options) = (user.to_owned(), *options);
+        self.whole(|inner| async move { inner.end_user(&user, &options).await }).await
+    }
+
+    async fn end_all(&self, reason: EndReason) -> Result<u64, Error> {
+        self.whole(|inner| async move { inner.end_all(reason).await }).await
+    }
+
+    async fn ready(&self) -> Readiness {
+        match self.0.ping().await {
+            Ok(()) => Readiness::Ready,
+            Err(error) => Readiness::NotReady(error.to_string().into()),
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::none().shared(true).durable(true)
+    }
+
+    /// Nothing is held by this process alone.
+    async fn drain(&self, _deadline: Duration) -> Result<Drained, Error> {
+        Ok(Drained::default())
+    }
+}
+
+/// Ends a session. Its user's list forgets it in the same trip where the record is at hand, else in one more.
+async fn end(
+    inner: &Inner,
+    key: &SessionKey,
+    reason: EndReason,
+    options: &EndOptions,
+) -> Result<EndOutcome, Error> {
+    let (deadline, now) = (inner.deadline(), inner.now());
+    let replicas = inner.replicas(options.durability).max(inner.at_hand(key));
+    let known = inner.recent.get(key);
+    let leave = async {
+        if let Some(known) = &known {
+            inner.leave(key, &known.record, deadline).await;
+        }
+    };
+    let (gone, ()) = tokio::join!(inner.end(key, reason, replicas, deadline), leave);
+    let gone = gone?;
+    if let Found::Held(held) = &gone.found {
+        let is_known = known.is_some_and(|known| known.version == held.version);
+        if !is_known {
+            inner.leave(key, &held.record, deadline).await;
+        }
+    }
+    let was_live = gone.found.live(now).is_some();
+    Ok(EndOutcome::new(was_live).fell_short(gone.fell_short))
+}
