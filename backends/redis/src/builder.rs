@@ -8,6 +8,7 @@ use abide_core::{Clock, Error, SystemClock, codec};
 
 use crate::combine::Combiner;
 use crate::connect::{Address, AddressError, LinkOptions, Servers};
+use crate::counts::Counts;
 use crate::ended::Ended;
 use crate::envelope::Versions;
 use crate::inner::{Inner, Settings};
@@ -166,6 +167,7 @@ impl RedisStoreBuilder {
             recent: Recent::new(self.recent),
             ended: Ended::new(),
             combiner: Combiner::default(),
+            counts: Counts::default(),
         });
         keep(&inner);
         Ok(RedisStore::of(inner))

@@ -77,7 +77,10 @@ async fn carry_out_all(inner: Arc<Inner>, key: SessionKey) {
                 let answer = inner.log_in(&key, &job).await;
                 job.answer(answer);
             }
-            Batch::Writes(jobs) => inner.carry_out(&key, jobs).await,
+            Batch::Writes(jobs) => {
+                inner.counts.combined.add(jobs.len() - 1);
+                inner.carry_out(&key, jobs).await;
+            }
         }
     }
     running.is_done = true;
@@ -141,7 +144,10 @@ impl Inner {
             };
             match written {
                 Written::Done(replicas) => return Ok(Done { loaded, refusals, replicas }),
-                Written::Instead(found) => seen = Some(Seen { held: found.held()?, is_current: true }),
+                Written::Instead(found) => {
+                    self.counts.races.add(jobs.len());
+                    seen = Some(Seen { held: found.held()?, is_current: true });
+                }
             }
         }
     }

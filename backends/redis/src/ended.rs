@@ -66,6 +66,11 @@ impl Ended {
         self.shard(key).ends.get(key).is_some_and(|end| end.until > now)
     }
 
+    /// How many are remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).ends.len()).sum()
+    }
+
     /// All that are remembered.
     pub(crate) fn all(&self) -> Vec<End> {
         let of = |shard: &Mutex<Shard>| {

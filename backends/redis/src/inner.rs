@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::combine::Combiner;
 use crate::connect::{Acknowledged, Script, Servers, Terms};
+use crate::counts::Counts;
 use crate::ended::{End, Ended, REMEMBERED};
 use crate::envelope::{Sealed, Versions, stamp_of};
 use crate::keys::Keys;
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) ended: Ended,
     pub(crate) users: Users,
     pub(crate) combiner: Combiner,
+    pub(crate) counts: Counts,
 }
 
 /// What an end came to.
@@ -83,6 +85,7 @@ impl Inner {
 
     /// Looks at a session.
     pub(crate) async fn look(&self, key: &SessionKey, deadline: Instant) -> Result<Found, Error> {
+        self.counts.looks.add(1);
         let name = self.keys.session(key);
         let mut pipeline = Pipeline::with_capacity(1);
         pipeline.cmd("GET").arg(&name);
@@ -154,6 +157,7 @@ impl Inner {
             self.end_again(&end, deadline).await?;
         }
         let fell_short = done.replicas < replicas;
+        self.counts.ends_fell_short.add(usize::from(fell_short));
         let found = match first(done) {
             // Whatever it was, it is over now.
             reply @ (Value::Nil | Value::BulkString(_)) => Found::of(reply).unwrap_or(Found::Over),
@@ -191,7 +195,10 @@ impl Inner {
         let tombstone = self.versions.tombstone(end.at, end.reason)?;
         let arguments: [&[u8]; 2] = [&tombstone, &millis(end.life())];
         match first(self.script(&end.key, &END_AGAIN, &arguments, 0, deadline).await?) {
-            Value::Int(_) => Ok(()),
+            Value::Int(_) => {
+                self.counts.ends_written_again.add(1);
+                Ok(())
+            }
             other => Err(unexpected(&other)),
         }
     }

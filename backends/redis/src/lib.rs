@@ -72,7 +72,7 @@
 //! | `everyone` | what concerns the sessions of a user, or all |
 //! | `ended` | what this process ended |
 //! | `recent` | what a commit is made from without a look |
-//! | `keeper` | what is done in the background |
+//! | `keeper`, `counts` | what is done in the background, what is counted |
 //! | `envelope`, `reply`, `scripts`, `keys` | what is stored, what replies mean, what runs in the server, names |
 //! | [`connect`] | the connections: addresses, deadlines, failover, the breaker |
 
@@ -80,6 +80,7 @@ mod builder;
 mod combine;
 mod commit;
 pub mod connect;
+mod counts;
 mod ended;
 mod envelope;
 mod everyone;

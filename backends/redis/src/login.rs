@@ -42,7 +42,10 @@ impl Inner {
                     let loaded = self.after_login(key, &held, loaded, job).await?;
                     return durable(loaded, replicas, wanted);
                 }
-                Written::Instead(found) => seen = Some(Seen { held: found.held()?, is_current: true }),
+                Written::Instead(found) => {
+                    self.counts.races.add(1);
+                    seen = Some(Seen { held: found.held()?, is_current: true });
+                }
             }
         }
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use abide_core::{
     Capabilities, Changes, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
-    EndUserOptions, Error, LoadOptions, Loaded, Page, Peek, Readiness, Record, SessionKey, SessionStore,
-    UserPage, Version,
+    EndUserOptions, Error, LoadOptions, Loaded, Metric, Page, Peek, Readiness, Record, SessionKey,
+    SessionStore, UserPage, Version,
 };
 use async_trait::async_trait;
 
@@ -128,6 +128,11 @@ impl SessionStore for RedisStore {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::none().shared(true).durable(true)
+    }
+
+    /// `looks`, `combined_commits`, `races`, `ends_fell_short`, `ends_written_again` and `ends_remembered`.
+    fn metrics(&self) -> Vec<Metric> {
+        self.0.counts.metrics(self.0.ended.len())
     }
 
     /// Nothing is held by this process alone.
