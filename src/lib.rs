@@ -28,6 +28,7 @@
 //! | [`SessionLayer`] | the Tower layer: the same type whatever the store |
 //! | [`Session`] | what a handler holds: values, login, renewal, logout |
 //! | [`Error`] | the one error type of a request, and the response that it becomes |
+//! | [`route`] | sticky routing: marks by which a load balancer keeps a client on its server |
 //! | [`core`] | the contract for those who write a store |
 //! | [`wrappers`] | around any store: a deadline, a limit on what is under way, values encrypted at rest |
 //!
@@ -53,6 +54,7 @@ mod extract;
 mod key;
 pub mod layer;
 pub mod registry;
+pub mod route;
 pub mod session;
 mod sessions;
 mod shared;

@@ -1,7 +1,7 @@
 //! What every session of one [`Sessions`](crate::Sessions) shares.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use abide_core::{Clock, Entropy, SessionKey, SessionStore, Stamps, Timestamp};
 use tokio_util::task::TaskTracker;
@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::cookie::CookieTemplate;
 use crate::event::{Event, EventKind, Listeners};
 use crate::layer::AnswerWith;
+use crate::route::RouteMarks;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -19,6 +20,7 @@ pub(crate) struct Shared {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) stamps: Stamps,
     pub(crate) cookie: CookieTemplate,
+    pub(crate) route: Option<RouteMarks>,
     pub(crate) listeners: Listeners,
     pub(crate) answer: AnswerWith,
     /// Commits under way, and logouts that are tried again: what a shutdown waits for.
@@ -30,6 +32,11 @@ impl Shared {
     /// The time, to within some milliseconds: sessions are judged by the second.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.recent()
+    }
+
+    /// Whether this server wants no new clients.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     pub(crate) fn tell(&self, kind: EventKind, key: Option<SessionKey>) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Config, ConfigError, SameSite};
+use super::{Config, ConfigError, Route, SameSite};
 
 /// Browsers keep no cookie for longer.
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 3600);
@@ -13,6 +13,8 @@ const SMALLEST: usize = 1 << 10;
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// A cookie's name and value together; the value takes 43 bytes of it.
 const LONGEST_NAME: usize = 256;
+/// Far above any alias that says nothing, far below what a cookie holds.
+const LONGEST_ALIAS: usize = 64;
 
 impl Config {
     /// Checks the settings one by one and together.
@@ -24,6 +26,7 @@ impl Config {
         self.check_deadlines()?;
         self.check_cookie()?;
         self.check_wrappers()?;
+        self.check_route()?;
         let bytes = self.max_session_bytes;
         require((SMALLEST..=LARGEST).contains(&bytes), || {
             format!("max_session_bytes is {bytes}, expected {SMALLEST} to {LARGEST}")
@@ -76,18 +79,39 @@ impl Config {
         })
     }
 
+    fn check_route(&self) -> Result<(), ConfigError> {
+        check_name("route_cookie", &self.route_cookie)?;
+        require(self.route_cookie != self.cookie_name, || {
+            format!("route_cookie is {:?}, expected another name than cookie_name", self.route_cookie)
+        })?;
+        if let Some(alias) = &self.route_alias {
+            require(is_alias(alias), || {
+                format!("route_alias is {alias:?}, expected 1 to {LONGEST_ALIAS} letters, digits, `-` or `_`")
+            })?;
+            require(self.node.as_ref().is_none_or(|node| !node.eq_ignore_ascii_case(alias)), || {
+                "route_alias is the node's name, expected one that says nothing about the server".into()
+            })?;
+        }
+        if self.route == Route::Off {
+            return Ok(());
+        }
+        match (&self.route_key_file, &self.route_alias) {
+            (Some(_), Some(_)) => {
+                Err(ConfigError::new("route_alias is set beside route_key_file, expected one"))
+            }
+            (None, None) => {
+                Err(ConfigError::new("route is on without an alias, expected route_key_file or route_alias"))
+            }
+            (Some(_), None) => require(self.node.is_some(), || {
+                "route_key_file is set without node, expected the name that this server has among its own"
+                    .into()
+            }),
+            (None, Some(_)) => Ok(()),
+        }
+    }
+
     fn check_cookie(&self) -> Result<(), ConfigError> {
-        let name = &self.cookie_name;
-        require(is_token(name) && name.len() <= LONGEST_NAME, || {
-            format!(
-                "cookie_name is {name:?}, expected 1 to {LONGEST_NAME} letters, digits or characters of !#$%&'*+-.^_`|~"
-            )
-        })?;
-        require(!name.starts_with("__Host-") && !name.starts_with("__Secure-"), || {
-            format!(
-                "cookie_name is {name:?}, expected a name without its prefix, which is added where it is due"
-            )
-        })?;
+        check_name("cookie_name", &self.cookie_name)?;
         let path = &self.cookie_path;
         require(path.starts_with('/') && is_attribute(path), || {
             format!("cookie_path is {path:?}, expected a path such as `/` or `/app`")
@@ -101,6 +125,23 @@ impl Config {
             "same_site = \"none\" and partitioned need a secure cookie, expected insecure_http = false".into()
         })
     }
+}
+
+fn check_name(setting: &str, name: &str) -> Result<(), ConfigError> {
+    require(is_token(name) && name.len() <= LONGEST_NAME, || {
+        format!(
+            "{setting} is {name:?}, expected 1 to {LONGEST_NAME} letters, digits or characters of !#$%&'*+-.^_`|~"
+        )
+    })?;
+    require(!name.starts_with("__Host-") && !name.starts_with("__Secure-"), || {
+        format!("{setting} is {name:?}, expected a name without its prefix, which is added where it is due")
+    })
+}
+
+/// What a load balancer can compare, and no cookie or list of routes is cut at.
+fn is_alias(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (1..=LONGEST_ALIAS).contains(&text.len()) && text.bytes().all(plain)
 }
 
 fn require(holds: bool, message: impl FnOnce() -> String) -> Result<(), ConfigError> {

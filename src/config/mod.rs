@@ -56,6 +56,20 @@ pub enum Touch {
     Visit,
 }
 
+/// Where a route mark stands: what a load balancer pins a client by. See [`route`](crate::route).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Route {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// In a cookie of its own.
+    Cookie,
+    /// Behind the token, after a dot, in the session cookie.
+    Suffix,
+}
+
 /// Every setting, each with a default.
 ///
 /// ```
@@ -75,6 +89,13 @@ pub struct Config {
     pub(crate) store: String,
     #[serde(deserialize_with = "fields::optional_text")]
     pub(crate) node: Option<String>,
+    pub(crate) route: Route,
+    #[serde(deserialize_with = "fields::text")]
+    pub(crate) route_cookie: String,
+    #[serde(deserialize_with = "fields::optional_text")]
+    pub(crate) route_key_file: Option<String>,
+    #[serde(deserialize_with = "fields::optional_text")]
+    pub(crate) route_alias: Option<String>,
     #[serde(deserialize_with = "fields::text")]
     pub(crate) cookie_name: String,
     #[serde(deserialize_with = "fields::text")]
@@ -122,6 +143,10 @@ impl Default for Config {
         Self {
             store: "memory:".into(),
             node: None,
+            route: Route::Off,
+            route_cookie: "route".into(),
+            route_key_file: None,
+            route_alias: None,
             cookie_name: "id".into(),
             cookie_path: "/".into(),
             cookie_domain: None,
@@ -164,6 +189,18 @@ setters! {
     store(impl Into<String>) => |url| url.into();
     /// This server's name, for people: it never reaches a client through the cookie. Default none.
     node(impl Into<String>) => |name| Some(name.into());
+    /// Where a route mark stands, by which a load balancer keeps a client on this server; see [`route`](crate::route).
+    /// Default [`Route::Off`]: there is none.
+    route(Route) => |route| route;
+    /// The name of the route mark's own cookie, without a prefix: it gets the prefix and the attributes of the session
+    /// cookie. Default `route`.
+    route_cookie(impl Into<String>) => |name| name.into();
+    /// A file with a secret of 32 bytes or more, the same on every server: this server's alias in route marks is a hash
+    /// of [`node`](Config::node) under it; see [`RouteKey`](crate::route::RouteKey). Default none.
+    route_key_file(impl Into<String>) => |path| Some(path.into());
+    /// This server's alias in route marks, in place of one from [`route_key_file`](Config::route_key_file). Every client
+    /// sees it: choose what says nothing about the server. Default none.
+    route_alias(impl Into<String>) => |alias| Some(alias.into());
     /// The cookie's name without a prefix. Default `id`; the prefix `__Host-` or `__Secure-` is added where the
     /// attributes earn it.
     cookie_name(impl Into<String>) => |name| name.into();
@@ -272,6 +309,10 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("store", &crate::registry::redacted(&self.store))
             .field("node", &self.node)
+            .field("route", &self.route)
+            .field("route_cookie", &self.route_cookie)
+            .field("route_key_file", &self.route_key_file)
+            .field("route_alias", &self.route_alias)
             .field("cookie_name", &self.cookie_name)
             .field("cookie_path", &self.cookie_path)
             .field("cookie_domain", &self.cookie_domain)

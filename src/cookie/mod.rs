@@ -12,4 +12,4 @@ mod write;
 
 pub(crate) use name::full_name;
 pub(crate) use scan::Candidates;
-pub(crate) use write::{CookieChange, CookieTemplate, add_cookie};
+pub(crate) use write::{CookieChange, CookieTemplate, RouteChange, add_cookie, add_route_cookie};

@@ -11,6 +11,9 @@ use http::HeaderMap;
 use http::header::COOKIE;
 use smallvec::SmallVec;
 
+use super::CookieTemplate;
+use crate::route::RouteMarks;
+
 /// How many cookies of our name are considered; more is not a browser.
 pub(crate) const MOST: usize = 4;
 
@@ -24,13 +27,26 @@ pub(crate) struct Candidates {
     texts: SmallVec<[Text; 1]>,
     /// Whether a cookie of our name was there, well formed or not.
     presented: bool,
+    /// Of which texts the route mark behind them is this server's: a bit each.
+    marked: u8,
+    /// Whether the route mark's own cookie was there, and whether it is this server's.
+    route: (bool, bool),
+}
+
+/// What is looked for.
+struct Names<'a> {
+    session: &'a [u8],
+    marks: Option<&'a RouteMarks>,
+    route: Option<&'a [u8]>,
 }
 
 impl Candidates {
-    pub(crate) fn of(headers: &HeaderMap, name: &str) -> Self {
+    pub(crate) fn of(headers: &HeaderMap, session: &CookieTemplate, marks: Option<&RouteMarks>) -> Self {
+        let route = marks.and_then(RouteMarks::cookie).map(|cookie| cookie.name().as_bytes());
+        let names = Names { session: session.name().as_bytes(), marks, route };
         let mut candidates = Self::default();
         for header in headers.get_all(COOKIE) {
-            candidates.scan(header.as_bytes(), name.as_bytes());
+            candidates.scan(header.as_bytes(), &names);
         }
         candidates
     }
@@ -44,12 +60,32 @@ impl Candidates {
         self.presented
     }
 
-    fn scan(&mut self, header: &[u8], name: &[u8]) {
+    /// Whether the token came with another route mark than this server's, or with none. One that did not come at all
+    /// lacks nothing.
+    pub(crate) fn lacks_mark(&self, token: &Token) -> bool {
+        let at = self.texts.iter().position(|text| Token::parse(text).as_ref() == Ok(token));
+        at.is_some_and(|at| self.marked & 1 << at == 0)
+    }
+
+    /// Whether the route mark's own cookie was there.
+    pub(crate) fn brings_route(&self) -> bool {
+        self.route.0
+    }
+
+    /// Whether the route mark's own cookie names this server.
+    pub(crate) fn is_routed_here(&self) -> bool {
+        self.route.1
+    }
+
+    fn scan(&mut self, header: &[u8], names: &Names<'_>) {
         let mut rest = header;
         loop {
             let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
-            if let Some(value) = value_of(rest[..end].trim_ascii(), name) {
-                self.add(value);
+            let pair = rest[..end].trim_ascii();
+            if let Some(value) = value_of(pair, names.session) {
+                self.add(value, names.marks);
+            } else if let Some(route) = names.route {
+                self.see_route(pair, route, names.marks);
             }
             match rest.get(end + 1..) {
                 Some(next) => rest = next,
@@ -58,11 +94,33 @@ impl Candidates {
         }
     }
 
-    fn add(&mut self, value: &[u8]) {
+    /// A route mark behind the text is no part of it, whether or not this server writes any: also a client that another
+    /// setting gave one stays signed in.
+    fn add(&mut self, value: &[u8], marks: Option<&RouteMarks>) {
         self.presented = true;
-        let Ok(text) = Text::try_from(value) else { return };
-        if self.texts.len() < MOST && !self.texts.contains(&text) {
+        let (text, mark) = match value.split_at_checked(Token::ENCODED_LEN) {
+            Some((text, [])) => (text, None),
+            Some((text, [b'.', mark @ ..])) => (text, Some(mark)),
+            _ => return,
+        };
+        let Ok(text) = Text::try_from(text) else { return };
+        let known = self.texts.iter().position(|known| *known == text);
+        let at = known.unwrap_or(self.texts.len());
+        if at == MOST {
+            return;
+        }
+        if known.is_none() {
             self.texts.push(text);
+        }
+        if mark.is_some_and(|mark| marks.is_some_and(|marks| marks.are_ours(mark))) {
+            self.marked |= 1 << at;
+        }
+    }
+
+    fn see_route(&mut self, pair: &[u8], name: &[u8], marks: Option<&RouteMarks>) {
+        if let Some(mark) = value_of(pair, name) {
+            self.route.0 = true;
+            self.route.1 |= marks.is_some_and(|marks| marks.are_ours(mark));
         }
     }
 }
@@ -91,7 +149,8 @@ mod tests {
         for header in headers {
             map.append(COOKIE, http::HeaderValue::from_bytes(header).unwrap());
         }
-        Candidates::of(&map, "id").tokens().collect()
+        let template = CookieTemplate::of(&crate::Config::new().insecure_http(true));
+        Candidates::of(&map, &template, None).tokens().collect()
     }
 
     #[test]
@@ -109,6 +168,16 @@ mod tests {
         let header = [b"id=\xFF\xFE; id=; id; =; id=".as_slice(), good.as_bytes()].concat();
         assert_eq!(found(&[&header]), [token(1)]);
         assert!(found(&[b";;;=;"]).is_empty());
+    }
+
+    #[test]
+    fn a_route_mark_behind_a_token_is_no_part_of_it() {
+        let text = token(1).encode();
+        for mark in ["", "a", "a.b", "\"", &"x".repeat(5_000)] {
+            assert_eq!(found(&[format!("id={text}.{mark}").as_bytes()]), [token(1)], "{mark}");
+        }
+        let header = format!("id={text}.a; id={text}; id={text}.b; id={text}x; id={}.a", &text[..42]);
+        assert_eq!(found(&[header.as_bytes()]), [token(1)]);
     }
 
     #[test]

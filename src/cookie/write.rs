@@ -22,6 +22,18 @@ pub(crate) enum CookieChange {
     Remove,
 }
 
+/// What the response has to say about the route mark's own cookie.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RouteChange {
+    /// Nothing.
+    #[default]
+    None,
+    /// A mark, and for how long it is of use.
+    Set { mark: String, life: Duration },
+    /// The session is over.
+    Remove,
+}
+
 /// The attributes of our cookie: the same ones for setting and for removing it, else a browser keeps the old one.
 #[derive(Clone, Debug)]
 pub(crate) struct CookieTemplate {
@@ -36,11 +48,17 @@ pub(crate) struct CookieTemplate {
 }
 
 impl CookieTemplate {
+    /// The session cookie's.
     pub(crate) fn of(config: &Config) -> Self {
+        Self::named(&config.cookie_name, config)
+    }
+
+    /// Those of a cookie of this name, without its prefix.
+    pub(crate) fn named(name: &str, config: &Config) -> Self {
         let secure = !config.insecure_http;
         let domain = config.cookie_domain.clone();
         Self {
-            name: full_name(&config.cookie_name, secure, domain.as_deref(), &config.cookie_path),
+            name: full_name(name, secure, domain.as_deref(), &config.cookie_path),
             domain,
             path: config.cookie_path.clone(),
             secure,
@@ -76,8 +94,8 @@ impl CookieTemplate {
         cookie
     }
 
-    fn set(&self, token: &Token, life: Duration) -> Cookie<'_> {
-        let mut cookie = self.build(token.encode());
+    fn set(&self, value: String, life: Duration) -> Cookie<'_> {
+        let mut cookie = self.build(value);
         if self.persistent {
             let seconds = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
             cookie.set_max_age(cookie::time::Duration::seconds(seconds));
@@ -92,24 +110,60 @@ impl CookieTemplate {
     }
 }
 
-/// Writes the change into the headers, beside whatever cookies the handler set.
-pub(crate) fn add_cookie(headers: &mut HeaderMap, template: &CookieTemplate, change: &CookieChange) {
+/// Writes the change into the headers, beside whatever cookies the handler set. A token is followed by its route mark,
+/// where it has one.
+pub(crate) fn add_cookie(
+    headers: &mut HeaderMap,
+    template: &CookieTemplate,
+    change: &CookieChange,
+    mark: Option<String>,
+) {
     let cookie = match change {
         CookieChange::None => return,
-        CookieChange::Set { token, life } => template.set(token, *life),
+        CookieChange::Set { token, life } => template.set(marked(token, mark), *life),
         CookieChange::Remove => template.removal(),
     };
-    // The name was checked with the configuration, and a token is base64url: this cannot fail.
+    append(headers, &cookie);
+    if *change == CookieChange::Remove && template.clear_site_data {
+        let name = HeaderName::from_static("clear-site-data");
+        headers.insert(name, HeaderValue::from_static(r#""cache", "cookies", "storage""#));
+    }
+}
+
+/// Writes a route mark's own cookie, unless a layer within did.
+pub(crate) fn add_route_cookie(headers: &mut HeaderMap, template: &CookieTemplate, change: RouteChange) {
+    let is_ours = |value: &HeaderValue| {
+        let rest = value.as_bytes().strip_prefix(template.name.as_bytes());
+        rest.is_some_and(|rest| rest.starts_with(b"="))
+    };
+    if change == RouteChange::None || headers.get_all(SET_COOKIE).iter().any(is_ours) {
+        return;
+    }
+    append(
+        headers,
+        &match change {
+            RouteChange::Set { mark, life } => template.set(mark, life),
+            RouteChange::None | RouteChange::Remove => template.removal(),
+        },
+    );
+}
+
+fn marked(token: &Token, mark: Option<String>) -> String {
+    let token = token.encode();
+    match mark {
+        Some(mark) => token + "." + &mark,
+        None => token,
+    }
+}
+
+fn append(headers: &mut HeaderMap, cookie: &Cookie<'_>) {
+    // The name was checked with the configuration, as was an alias, and a token is base64url: this cannot fail.
     let Ok(mut value) = HeaderValue::try_from(cookie.to_string()) else { return };
     value.set_sensitive(true);
     headers.append(SET_COOKIE, value);
     // A shared cache must not hand one client's cookie to another; a handler that chose knows better.
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    if *change == CookieChange::Remove && template.clear_site_data {
-        let name = HeaderName::from_static("clear-site-data");
-        headers.insert(name, HeaderValue::from_static(r#""cache", "cookies", "storage""#));
     }
 }
 
@@ -119,7 +173,7 @@ mod tests {
 
     fn written(config: Config, change: CookieChange) -> String {
         let mut headers = HeaderMap::new();
-        add_cookie(&mut headers, &CookieTemplate::of(&config), &change);
+        add_cookie(&mut headers, &CookieTemplate::of(&config), &change, None);
         headers[SET_COOKIE].to_str().unwrap().to_owned()
     }
 

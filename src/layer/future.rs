@@ -4,11 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Response;
+use http::{HeaderMap, Response};
 use pin_project_lite::pin_project;
 
-use crate::cookie::{CookieChange, add_cookie};
+use crate::cookie::{CookieChange, RouteChange, add_cookie, add_route_cookie};
 use crate::error::{Error, ErrorKind};
+use crate::route::RouteMarks;
 use crate::session::{Finish, Session, Waiting};
 
 pin_project! {
@@ -94,9 +95,26 @@ fn after_commit<R: Default>(session: &Session, response: &mut Response<R>, resul
         }
     }
     let change = session.take_cookie();
-    if change != CookieChange::None {
+    if let Some((marks, route)) = session.route_change(&change) {
+        add_marked(session, response.headers_mut(), &change, marks, route);
+    } else if change != CookieChange::None {
         let (template, _) = session.response_parts();
-        add_cookie(response.headers_mut(), template, &change);
+        add_cookie(response.headers_mut(), template, &change, None);
+    }
+}
+
+/// As without route marks, with the one that is due.
+fn add_marked(
+    session: &Session,
+    headers: &mut HeaderMap,
+    change: &CookieChange,
+    marks: &RouteMarks,
+    route: RouteChange,
+) {
+    let (template, _) = session.response_parts();
+    add_cookie(headers, template, change, session.suffix(change));
+    if let Some(cookie) = marks.cookie() {
+        add_route_cookie(headers, cookie, route);
     }
 }
 

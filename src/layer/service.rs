@@ -40,7 +40,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let candidates = Candidates::of(request.headers(), self.shared.cookie.name());
+        let candidates = Candidates::of(request.headers(), &self.shared.cookie, self.shared.route.as_ref());
         let session = Session::begin(&self.shared, candidates);
         session.put_into(request.extensions_mut());
         ResponseFuture::new(session, self.inner.call(request))

@@ -4,6 +4,7 @@ use http::{Extensions, Request};
 
 use super::Session;
 use crate::error::Error;
+use crate::sync::Ordering;
 
 impl Session {
     /// The session of a request: that of the innermost layer.
@@ -72,6 +73,9 @@ impl Session {
     /// Puts the session into a request, around the one of an outer layer.
     pub(crate) fn put_into(&self, extensions: &mut Extensions) {
         if let Some(outer) = extensions.insert(self.clone()) {
+            if self.0.candidates.presented() {
+                outer.0.is_around.store(true, Ordering::Relaxed);
+            }
             // A fresh session: nobody else can have set it.
             let _ = self.0.outer.set(outer);
         }

@@ -114,7 +114,9 @@ impl Session {
             Identity::Unopened => asked || self.is_visit(),
             Identity::Empty => state.pending.has_value(),
             Identity::Over => asked,
-            Identity::Live(live) => asked || live.needs_upkeep(&self.shared().config, self.0.began),
+            Identity::Live(live) => {
+                asked || live.needs_upkeep(&self.shared().config, self.0.began) || self.remark_is_due(live)
+            }
         };
         work.then_some(asked)
     }

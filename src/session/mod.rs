@@ -14,6 +14,7 @@
 //! | `write` | one operation: from intent to commit, tried again where another request came between |
 //! | `step` | what an operation asks of the store, made of one look at the session |
 //! | `finish` | what happens after the handler |
+//! | `route` | which route mark the response carries |
 //! | `json` | values as JSON |
 //! | `protect` | a commit once begun is finished |
 //! | `schedules` | tests: clones of one session at once, under thousands of schedules |
@@ -27,6 +28,7 @@ mod life;
 mod open;
 mod pending;
 mod protect;
+mod route;
 #[cfg(feature = "memory")]
 #[cfg(test)]
 mod schedules;
@@ -94,6 +96,8 @@ struct Inner {
     gate: tokio::sync::Mutex<()>,
     /// The session of the layer around this one's.
     outer: OnceLock<Session>,
+    /// Whether a layer within this one's was brought a session of its own.
+    is_around: AtomicBool,
 }
 
 impl Session {
@@ -107,6 +111,7 @@ impl Session {
             opened: AtomicBool::new(false),
             gate: tokio::sync::Mutex::const_new(()),
             outer: OnceLock::new(),
+            is_around: AtomicBool::new(false),
         }))
     }
 

@@ -48,7 +48,7 @@ impl Stage {
         let mut headers = HeaderMap::new();
         let cookie = HeaderValue::try_from(format!("id={}", token.encode())).unwrap();
         headers.insert(header::COOKIE, cookie);
-        Session::begin(&self.0.0, Candidates::of(&headers, "id"))
+        Session::begin(&self.0.0, Candidates::of(&headers, &self.0.0.cookie, None))
     }
 
     async fn stored(&self, key: &SessionKey) -> Option<Arc<Record>> {

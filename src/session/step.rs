@@ -167,7 +167,7 @@ impl Session {
         live: &Live,
         now: Timestamp,
     ) -> Result<Option<Token>, Error> {
-        if live.slide_is_due(now) {
+        if live.slide_is_due(now) || self.remark_is_due(live) {
             changes.seen_at(now);
         }
         if let Some(generation) = live.to_confirm() {

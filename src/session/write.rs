@@ -229,6 +229,9 @@ impl Session {
                 let life = self.life_of(live);
                 state.cookie = CookieChange::Set { token, life };
             }
+            if minted.is_none() {
+                self.remark(&mut state);
+            }
             minted
         };
         if minted.is_some() {
@@ -244,7 +247,7 @@ impl Session {
         secrets.check(token.verifier(), self.shared().now(), self.shared().config.renew_grace).is_good()
     }
 
-    fn life_of(&self, live: &Live) -> Duration {
+    pub(super) fn life_of(&self, live: &Live) -> Duration {
         live.era().hard_deadline().since(self.shared().now())
     }
 

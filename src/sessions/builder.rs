@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use abide_core::{Clock, Entropy, SessionStore, Stamps, SystemClock, SystemEntropy};
+use abide_core::{Clock, Entropy, SessionKey, SessionStore, Stamps, SystemClock, SystemEntropy};
 use http::Response;
 use tokio_util::task::TaskTracker;
 
@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::event::{Event, Listeners};
 use crate::layer::AnswerWith;
 use crate::registry::{Registry, StoreParts};
+use crate::route::{Fallbacks, RouteMarks};
 use crate::shared::Shared;
 use crate::wrappers;
 
@@ -28,6 +29,7 @@ pub struct SessionsBuilder {
     entropy: Arc<dyn Entropy>,
     listeners: Listeners,
     answer: AnswerWith,
+    fallbacks: Fallbacks,
 }
 
 impl SessionsBuilder {
@@ -40,6 +42,7 @@ impl SessionsBuilder {
             entropy: Arc::new(SystemEntropy),
             listeners: Listeners::default(),
             answer: AnswerWith::default(),
+            fallbacks: Fallbacks::default(),
         }
     }
 
@@ -80,6 +83,20 @@ impl SessionsBuilder {
         self
     }
 
+    /// Who else can serve a session without a detour, by [node](Config::node), the best first: for a store that keeps
+    /// copies on some servers. The route mark then names up to three of them behind this server, so that a balancer
+    /// that reads such a list (see [`route`](crate::route)) tries them in this order. It is called where a mark is
+    /// written, and must not block.
+    ///
+    /// It needs [`route_key_file`](Config::route_key_file): nobody knows another server's alias otherwise.
+    pub fn fallback_routes(
+        mut self,
+        nodes: impl Fn(&SessionKey) -> Vec<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.fallbacks = Fallbacks::new(nodes);
+        self
+    }
+
     /// Checks the settings and opens the store.
     ///
     /// # Errors
@@ -110,9 +127,11 @@ impl SessionsBuilder {
                 "insecure_http is on: the session cookie is sent over plain http, where anybody can read it"
             );
         }
+        let route = RouteMarks::of(&self.config, self.fallbacks)?;
         let writer = abide_core::entropy::random_bytes(&*self.entropy)?;
         Ok(Sessions(Arc::new(Shared {
             cookie: CookieTemplate::of(&self.config),
+            route,
             answer: self.answer.with_retry_after(self.config.retry_after),
             config: self.config,
             store,

@@ -65,7 +65,7 @@ impl Sessions {
 
     /// Whether this server may take traffic; if not, why.
     pub async fn ready(&self) -> Readiness {
-        if self.0.draining.load(Ordering::Acquire) {
+        if self.0.is_draining() {
             return Readiness::NotReady("draining".into());
         }
         self.0.store.ready().await
@@ -91,6 +91,12 @@ impl Sessions {
     /// Turns [`ready`](Sessions::ready) off, so that a load balancer sends no new clients. Requests are served as before.
     pub fn begin_shutdown(&self) {
         self.0.draining.store(true, Ordering::Release);
+    }
+
+    /// This server's alias in [route marks](crate::route), where it writes any: what the balancer's configuration calls it.
+    #[must_use]
+    pub fn route(&self) -> Option<&str> {
+        self.0.route.as_ref().map(|marks| marks.alias())
     }
 
     /// Waits for the commits under way and hands over what only this process holds, in `deadline` altogether. Call it

@@ -118,7 +118,8 @@ impl Client {
     pub async fn with_session<T>(&mut self, f: impl AsyncFnOnce(Session) -> T) -> T {
         let shared = &self.sessions.0;
         let request = self.request().body(()).expect("a cookie that was kept can be sent");
-        let session = Session::begin(shared, Candidates::of(request.headers(), shared.cookie.name()));
+        let session =
+            Session::begin(shared, Candidates::of(request.headers(), &shared.cookie, shared.route.as_ref()));
         let mut output = None;
         let handler = async {
             output = Some(f(session.clone()).await);

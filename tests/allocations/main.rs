@@ -91,6 +91,32 @@ fn an_untouched_request_costs_at_most_two_allocations_and_never_reaches_the_stor
     assert_eq!(store.all_calls(), calls, "an untouched request reached the store");
 }
 
+/// The cookies that a login sends, as a browser returns them.
+async fn logged_in_with_mark(app: &Router) -> String {
+    let response = send(app, "/login", "").await;
+    let cookies = response.headers().get_all(header::SET_COOKIE).iter();
+    let pairs: Vec<_> =
+        cookies.map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned()).collect();
+    pairs.join("; ")
+}
+
+#[test]
+fn a_route_mark_that_is_there_already_allocates_nothing() {
+    let requests = |config: Config| {
+        let (app, cookie) = block_on(async {
+            let app = routes().layer(config.open().await.unwrap().layer());
+            let cookie = logged_in_with_mark(&app).await;
+            send(&app, "/write", &cookie).await;
+            (app, cookie)
+        });
+        ["/untouched", "/read", "/write"].map(|path| allocations(&app, path, &cookie))
+    };
+    let marked = |route| Config::new().route(route).route_alias("x");
+    let without = requests(Config::new());
+    assert_eq!(requests(marked(abide::config::Route::Cookie)), without);
+    assert_eq!(requests(marked(abide::config::Route::Suffix)), without);
+}
+
 #[test]
 fn a_read_allocates_nothing_and_a_write_the_value_and_the_record() {
     let (app, cookie) = block_on(async {

@@ -18,6 +18,7 @@
 //! | `outages` | a store out of reach, answers that get lost |
 //! | `deadlines` | the idle and the absolute deadline |
 //! | `renewal` | periodic renewal |
+//! | `routes` | route marks: what a load balancer keeps a client on its server by |
 //! | `races` | writes of one session at the same time |
 //! | `wrapped` | a store within the wrappers that the settings ask for |
 //! | `identity_races` | logins, logouts and other ends while requests are under way |
@@ -34,6 +35,7 @@ mod nesting;
 mod outages;
 mod races;
 mod renewal;
+mod routes;
 mod servers;
 mod service;
 mod stage;
