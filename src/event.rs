@@ -57,6 +57,9 @@ pub enum EventKind {
     LogoutDeferred,
     /// A deferred logout never reached the store.
     LogoutLost,
+    /// Fewer replicas of the store have the end of a session than it waited for. The session is over; a failover just now,
+    /// and the death of the process that ended it, could bring it back.
+    EndFellShort,
     /// A handler changed values after its response was sent, and never saved them.
     ChangesDropped,
 }
@@ -93,6 +96,7 @@ impl Event {
             EventKind::SlideFailed(_) => "slide_failed",
             EventKind::LogoutDeferred => "logout_deferred",
             EventKind::LogoutLost => "logout_lost",
+            EventKind::EndFellShort => "end_fell_short",
             EventKind::ChangesDropped => "changes_dropped",
         }
     }
@@ -165,6 +169,7 @@ mod tests {
             EventKind::SlideFailed(ErrorKind::Unavailable),
             EventKind::LogoutDeferred,
             EventKind::LogoutLost,
+            EventKind::EndFellShort,
             EventKind::ChangesDropped,
         ];
         let names: std::collections::BTreeSet<_> =

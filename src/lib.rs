@@ -37,6 +37,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `memory` | yes | the scheme `memory:`, sessions in this process |
+//! | `redis` | no | the schemes `redis:`, `redis+sentinel:`, `redis+cluster:`, `unix:` and those with TLS, sessions in Redis |
 //! | `axum` | no | [`Session`] as an extractor, [`Error`] as a response |
 //! | `encryption` | no | values encrypted at rest: the setting `encryption_key_file`, and `wrappers::Encrypted` |
 //! | `testing` | no | `testing`: sessions on a clock that you move, and clients who are signed in, for your own tests |

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use abide_core::{Clock, Entropy, SessionKey, SessionStore, Stamps, Timestamp};
+use abide_core::{Clock, EndOutcome, EndReason, Entropy, SessionKey, SessionStore, Stamps, Timestamp};
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
@@ -41,5 +41,13 @@ impl Shared {
 
     pub(crate) fn tell(&self, kind: EventKind, key: Option<SessionKey>) {
         self.listeners.tell(&Event::new(kind, key));
+    }
+
+    /// That a session was ended, and how surely.
+    pub(crate) fn tell_end(&self, reason: EndReason, key: SessionKey, outcome: EndOutcome) {
+        self.tell(EventKind::Ended(reason), Some(key));
+        if outcome.fell_short {
+            self.tell(EventKind::EndFellShort, Some(key));
+        }
     }
 }

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::ConfigError;
 pub(crate) use error::nearest;
-#[cfg(feature = "memory")]
+#[cfg(any(feature = "memory", feature = "redis"))]
 pub(crate) use fields::parse_size;
 
 use crate::sessions::{Sessions, SessionsBuilder};

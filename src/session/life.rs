@@ -202,8 +202,8 @@ impl Session {
 
     async fn end(&self, token: &Token) -> Result<(), abide_core::Error> {
         let shared = self.shared();
-        shared.store.end(token.key(), EndReason::LoggedOut, &EndOptions::default()).await?;
-        shared.tell(EventKind::Ended(EndReason::LoggedOut), Some(*token.key()));
+        let ended = shared.store.end(token.key(), EndReason::LoggedOut, &EndOptions::default()).await?;
+        shared.tell_end(EndReason::LoggedOut, *token.key(), ended);
         Ok(())
     }
 

@@ -106,7 +106,10 @@ impl SessionsBuilder {
         self.config.check()?;
         let store = match self.store.take() {
             Some(store) => store,
-            None => self.registry.open(&self.config.store, &StoreParts::new(self.clock.clone())).await?,
+            None => {
+                let parts = StoreParts::new(self.clock.clone(), self.config.store_timeout);
+                self.registry.open(&self.config.store, &parts).await?
+            }
         };
         self.over(store)
     }

@@ -147,7 +147,7 @@ impl Sessions {
             let found = self.0.store.of_user(user, &page).await?;
             if let Some(session) = found.sessions.iter().find(|session| session.key.handle() == *handle) {
                 let ended = self.0.store.end(&session.key, reason, &EndOptions::default()).await?;
-                self.0.tell(EventKind::Ended(reason), Some(session.key));
+                self.0.tell_end(reason, session.key, ended);
                 return Ok(ended.was_live);
             }
             match found.next {

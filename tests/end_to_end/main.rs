@@ -4,6 +4,7 @@
 
 mod metrics;
 mod races;
+mod redis;
 mod restarts;
 mod settings;
 mod tokens;

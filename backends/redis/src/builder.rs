@@ -165,7 +165,7 @@ impl RedisStoreBuilder {
             clock: self.clock,
             versions: Versions::new().map_err(|error| OpenError(Reason::Entropy(error)))?,
             recent: Recent::new(self.recent),
-            ended: Ended::new(),
+            ended: Arc::new(Ended::new()),
             combiner: Combiner::default(),
             counts: Counts::default(),
         });

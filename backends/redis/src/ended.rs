@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use abide_core::{EndReason, SessionKey, Timestamp};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// How long an end is remembered, here and in the server: the ten minutes of the contract, and one more, for the two
@@ -26,6 +27,8 @@ pub(crate) struct End {
     pub(crate) at: Timestamp,
     pub(crate) reason: EndReason,
     until: Instant,
+    /// Whether the server said that it has it. Otherwise it may have, and is told again with the others.
+    is_sure: bool,
 }
 
 impl End {
@@ -38,6 +41,7 @@ impl End {
 #[derive(Debug)]
 pub(crate) struct Ended {
     shards: [Mutex<Shard>; SHARDS],
+    doubts: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -49,21 +53,46 @@ struct Shard {
 
 impl Ended {
     pub(crate) fn new() -> Self {
-        Self { shards: Default::default() }
+        Self { shards: Default::default(), doubts: Notify::new() }
     }
 
+    /// Remembers an end that the server has.
     pub(crate) fn remember(&self, key: &SessionKey, at: Timestamp, reason: EndReason) -> End {
-        let end = End { key: *key, at, reason, until: Instant::now() + REMEMBERED };
-        let mut shard = self.shard(key);
+        self.put(End { key: *key, at, reason, until: Instant::now() + REMEMBERED, is_sure: true })
+    }
+
+    /// Remembers an end of which no answer came.
+    pub(crate) fn doubt(&self, key: &SessionKey, at: Timestamp, reason: EndReason) {
+        if !self.contains(key) {
+            self.put(End { key: *key, at, reason, until: Instant::now() + REMEMBERED, is_sure: false });
+            self.doubts.notify_one();
+        }
+    }
+
+    /// Resolves where an end came to be in doubt since this resolved last.
+    pub(crate) async fn doubted(&self) {
+        self.doubts.notified().await;
+    }
+
+    /// That the server has an end that it was told again.
+    pub(crate) fn confirm(&self, end: &End) {
+        if let Some(held) = self.shard(&end.key).ends.get_mut(&end.key) {
+            held.is_sure = true;
+        }
+    }
+
+    fn put(&self, end: End) -> End {
+        let mut shard = self.shard(&end.key);
         shard.forget(MOST / SHARDS);
-        shard.order.push_back((end.until, *key));
-        shard.ends.insert(*key, end);
+        shard.order.push_back((end.until, end.key));
+        shard.ends.insert(end.key, end);
         end
     }
 
+    /// Whether a session surely was ended here.
     pub(crate) fn contains(&self, key: &SessionKey) -> bool {
         let now = Instant::now();
-        self.shard(key).ends.get(key).is_some_and(|end| end.until > now)
+        self.shard(key).ends.get(key).is_some_and(|end| end.is_sure && end.until > now)
     }
 
     /// How many are remembered.
@@ -79,6 +108,13 @@ impl Ended {
             shard.ends.values().copied().collect::<Vec<_>>()
         };
         self.shards.iter().flat_map(of).collect()
+    }
+
+    /// Those that the server is to be told again, for no answer came.
+    pub(crate) fn in_doubt(&self) -> Vec<End> {
+        let mut ends = self.all();
+        ends.retain(|end| !end.is_sure);
+        ends
     }
 
     fn shard(&self, key: &SessionKey) -> MutexGuard<'_, Shard> {
@@ -125,5 +161,18 @@ mod tests {
         assert_eq!(ended.all().iter().map(|end| end.life()).collect::<Vec<_>>(), [Duration::from_millis(1)]);
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(!ended.contains(&key) && ended.all().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_in_doubt_refuses_nobody_until_the_server_has_it() {
+        let (ended, key) = (Ended::new(), SessionKey::from_bytes([7; 16]));
+        ended.doubt(&key, Timestamp::from_millis(5), EndReason::LoggedOut);
+        assert!(!ended.contains(&key), "nobody knows whether it happened");
+        ended.doubted().await;
+        let [end] = ended.in_doubt()[..] else { panic!("it is not told again") };
+        ended.confirm(&end);
+        assert!(ended.contains(&key) && ended.in_doubt().is_empty());
+        ended.doubt(&key, Timestamp::from_millis(6), EndReason::LoggedOut);
+        assert!(ended.contains(&key), "what is sure is not in doubt any more");
     }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) versions: Versions,
     pub(crate) recent: Recent,
-    pub(crate) ended: Ended,
+    pub(crate) ended: Arc<Ended>,
     pub(crate) users: Users,
     pub(crate) combiner: Combiner,
     pub(crate) counts: Counts,
@@ -150,19 +150,23 @@ impl Inner {
         let changes = self.servers.masters_changed();
         let (before, at) = (*changes.borrow(), self.now());
         let tombstone = self.versions.tombstone(at, reason)?;
-        let done = self.script(key, &END, &[&tombstone, &millis(REMEMBERED)], replicas, deadline).await?;
-        let end = self.remember_end(key, at, reason);
-        // What was told to a master that is none any more may be lost, and whoever writes all ends again may have begun.
-        if *changes.borrow() != before {
-            self.end_again(&end, deadline).await?;
+        let done = self.script(key, &END, &[&tombstone, &millis(REMEMBERED)], replicas, deadline).await;
+        if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Ambiguous) {
+            self.ended.doubt(key, at, reason);
         }
+        let done = done?;
         let fell_short = done.replicas < replicas;
-        self.counts.ends_fell_short.add(usize::from(fell_short));
         let found = match first(done) {
             // Whatever it was, it is over now.
             reply @ (Value::Nil | Value::BulkString(_)) => Found::of(reply).unwrap_or(Found::Over),
             other => return Err(unexpected(&other)),
         };
+        self.counts.ends_fell_short.add(usize::from(fell_short));
+        let end = self.remember_end(key, at, reason);
+        // What was told to a master that is none any more may be lost, and whoever writes all ends again may have begun.
+        if *changes.borrow() != before {
+            self.end_again(&end, deadline).await?;
+        }
         Ok(Gone { found, fell_short })
     }
 
@@ -196,6 +200,7 @@ impl Inner {
         let arguments: [&[u8]; 2] = [&tombstone, &millis(end.life())];
         match first(self.script(&end.key, &END_AGAIN, &arguments, 0, deadline).await?) {
             Value::Int(_) => {
+                self.ended.confirm(end);
                 self.counts.ends_written_again.add(1);
                 Ok(())
             }

@@ -1,7 +1,7 @@
 //! What a store does in the background, from its opening until its last clone is gone.
 //!
 //! After every change of master it writes the tombstones of this process again, and asks the new one whether it may drop
-//! sessions for want of memory.
+//! sessions for want of memory. An end of which no answer came it writes again until there is one.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -22,19 +22,27 @@ const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// Begins, in a task of the current runtime.
 pub(crate) fn keep(inner: &Arc<Inner>) {
-    let mut changes = inner.servers.masters_changed();
+    let (mut changes, ended) = (inner.servers.masters_changed(), inner.ended.clone());
     let inner = Arc::downgrade(inner);
     tokio::spawn(async move {
         // Where a first connection was made before this looked, that is one to look at.
         changes.mark_changed();
-        while changes.changed().await.is_ok() {
-            if *changes.borrow_and_update() == 0 {
-                continue;
+        loop {
+            let changed = tokio::select! {
+                changed = changes.changed() => changed.map(|()| true),
+                () = ended.doubted() => Ok(false),
+            };
+            match changed {
+                // The store is gone.
+                Err(_) => return,
+                Ok(false) => write_again(&inner, ended.in_doubt()).await,
+                Ok(true) if *changes.borrow_and_update() == 0 => {}
+                Ok(true) => {
+                    write_again(&inner, ended.all()).await;
+                    let Some(inner) = inner.upgrade() else { return };
+                    warn_of_eviction(&inner).await;
+                }
             }
-            let Some(ends) = inner.upgrade().map(|inner| inner.ended.all()) else { return };
-            write_again(&inner, ends).await;
-            let Some(inner) = inner.upgrade() else { return };
-            warn_of_eviction(&inner).await;
         }
     });
 }
