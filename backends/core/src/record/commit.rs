@@ -3,16 +3,14 @@
 //! Every store decides here, at its own point of serialisation: under a shard's lock, inside a compare-and-set, on an
 //! owner. So the rules of a race exist once.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use super::{Ended, Era, Idle, Life, Operations, Record, Secrets, Unknown, ValueEntry};
-use crate::changes::{Changes, NewEra, ValueChange};
+use super::plan::Plan;
+use super::{Ended, Era, Life, Record};
+use crate::changes::Changes;
 use crate::error::{Error, ErrorKind};
 use crate::stamp::{MAX_AHEAD, Stamp};
 use crate::time::Timestamp;
-
-/// How long a removed value is remembered: longer than any late write of it can take.
-const REMOVALS_REMEMBERED: Duration = Duration::from_secs(600);
 
 /// By what a store judges changes.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +69,44 @@ impl Record {
     /// where its first attempt may still be applied,
     /// [`ClockSkew`](ErrorKind::ClockSkew) and [`TooLarge`](ErrorKind::TooLarge). The record is as it was then.
     pub fn commit(&self, changes: &Changes, rules: &CommitRules) -> Result<Option<Self>, Error> {
+        let Some(plan) = self.plan(changes, rules)? else { return Ok(None) };
+        let mut record = self.clone();
+        record.carry_out(plan);
+        Ok(Some(record))
+    }
+
+    /// As [`commit`](Self::commit), in `record` itself; it is copied only where somebody else holds it. Answers whether
+    /// anything changed.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use abide_core::{Changes, CommitRules, NewRecord, Record, Stamps, Timestamp, Token};
+    /// # let (now, token) = (Timestamp::from_millis(1_000), Token::from_bytes([1; 32]));
+    /// # let stamps = Stamps::new(7);
+    /// # let new = NewRecord::new(stamps.next(now), [9; 16], token.verifier(), now);
+    /// let mut record = Arc::new(Record::create(new));
+    /// let mut changes = Changes::new(stamps.next(now), record.era().unwrap().id());
+    /// changes.set("cart", b"abc".as_slice());
+    /// assert!(Record::commit_in_place(&mut record, &changes, &CommitRules::at(now))?);
+    /// assert_eq!(record.value("cart"), Some(b"abc".as_slice()));
+    /// # Ok::<(), abide_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`commit`](Self::commit). The record is as it was then.
+    pub fn commit_in_place(
+        record: &mut Arc<Self>,
+        changes: &Changes,
+        rules: &CommitRules,
+    ) -> Result<bool, Error> {
+        let Some(plan) = record.plan(changes, rules)? else { return Ok(false) };
+        Arc::make_mut(record).carry_out(plan);
+        Ok(true)
+    }
+
+    /// What changes come to, where they come to anything: all that can be refused is refused here.
+    fn plan(&self, changes: &Changes, rules: &CommitRules) -> Result<Option<Plan>, Error> {
         let Some(era) = self.era().filter(|_| self.over(rules.now).is_none()) else {
             return Err(ErrorKind::Ended.into());
         };
@@ -81,19 +117,36 @@ impl Record {
         if era.id != changes.era {
             return Err(ErrorKind::Superseded.into());
         }
-        let next = era.after(changes, rules)?;
-        if next == *era {
+        let plan = Plan::of(era, changes, rules)?;
+        if plan.is_empty() {
             return Ok(None);
         }
-        let record = Self { created: self.created, life: Life::Alive(next), unknown: self.unknown.clone() };
-        let weight = record.weight_beside(rules.value_overhead);
+        self.check_weight(&plan, rules)?;
+        Ok(Some(plan))
+    }
+
+    fn carry_out(&mut self, plan: Plan) {
+        if let Life::Alive(era) = &mut self.life {
+            plan.carry_out(era);
+        }
+    }
+
+    /// A record may be above the limit and shrink, but not grow.
+    fn check_weight(&self, plan: &Plan, rules: &CommitRules) -> Result<(), Error> {
+        // Seldom is it so near that somebody must weigh what comes out.
+        if self.weight().saturating_add(plan.most_added()) <= rules.max_weight {
+            return Ok(());
+        }
+        let mut planned = self.clone();
+        planned.carry_out(plan.clone());
+        let weight = planned.weight_beside(rules.value_overhead);
         if weight > rules.max_weight && weight > self.weight_beside(rules.value_overhead) {
             return Err(Error::new(
                 ErrorKind::TooLarge,
                 format!("{weight} bytes, at most {} are allowed", rules.max_weight),
             ));
         }
-        Ok(Some(record))
+        Ok(())
     }
 
     /// The session as it is once it has ended: without its content.
@@ -127,107 +180,16 @@ impl Era {
         changes.new_era().is_some_and(|new| self.id.nonce() == new.nonce)
             || self.operations.contains(changes.operation)
     }
-
-    fn after(&self, changes: &Changes, rules: &CommitRules) -> Result<Self, Error> {
-        let mut next = match changes.new_era() {
-            Some(new) => self.succeeded_by(new, changes.operation.at()),
-            None => self.clone(),
-        };
-        for (key, change) in &changes.values {
-            // Conditions are judged by what was there, also where a new era drops it.
-            let entry = self.judge(key, change, changes, rules)?;
-            if let Some(entry) = entry {
-                next.values.put(key.clone(), entry);
-            }
-        }
-        if changes.is_conditional() {
-            next.operations.remember(changes.operation);
-        }
-        if let Some(timeout) = changes.idle_timeout {
-            next.idle = next.idle.max(Idle::new(timeout, changes.operation));
-        }
-        if let Some(at) = changes.last_seen {
-            next.last_seen = next.last_seen.max(at);
-        }
-        if let Some(renewal) = changes.renewal {
-            next.secrets.renew(renewal.from, renewal.verifier, renewal.minted);
-        }
-        if let Some((generation, at)) = changes.confirmation {
-            next.secrets.confirm(generation, at);
-        }
-        next.values.forget_removals(rules.now.before(REMOVALS_REMEMBERED));
-        Ok(next)
-    }
-
-    /// The entry that a change of one value makes, `None` where it came before what is there.
-    fn judge(
-        &self,
-        key: &str,
-        change: &ValueChange,
-        changes: &Changes,
-        rules: &CommitRules,
-    ) -> Result<Option<ValueEntry>, Error> {
-        let (held, operation) = (self.values.get(key), changes.operation);
-        // A later write of this key lets the first attempt in, and a writer who heard of a conflict does it once more.
-        let once = changes.is_conditional() || changes.new_era().is_some();
-        let overtaken = if rules.retry && once { ErrorKind::Ambiguous } else { ErrorKind::Conflict };
-        match change {
-            ValueChange::Update { seen, value } => {
-                if held.map(ValueEntry::stamp) == *seen {
-                    Ok(Some(ValueEntry::updated(held, operation, value.clone())))
-                } else if rules.retry && self.operations.may_have_forgotten(operation) {
-                    Err(ErrorKind::Ambiguous.into())
-                } else {
-                    Err(ErrorKind::Conflict.into())
-                }
-            }
-            ValueChange::Set(bytes) => judge_blind(held, operation, Some(bytes.clone()), overtaken),
-            // Also of a value that is not there: a set that this removal saw may still be on its way to this copy, or
-            // on another copy that a reader finds together with this one.
-            ValueChange::Remove => judge_blind(held, operation, None, overtaken),
-        }
-    }
-
-    fn succeeded_by(&self, new: &NewEra, opened_at: Timestamp) -> Self {
-        let mut values = self.values.clone();
-        values.retain(|key, _| new.keep.keeps(key));
-        Self {
-            id: self.id.next(new.nonce),
-            user: new.user.clone(),
-            authenticated_at: new.authenticated_at,
-            hard_deadline: new.hard_deadline,
-            idle: self.idle,
-            last_seen: self.last_seen.max(opened_at),
-            secrets: Secrets::first(new.verifier, opened_at),
-            values,
-            operations: Operations::default(),
-            unknown: Unknown::default(),
-        }
-    }
-}
-
-/// A write without a condition applies where it is the latest. An older one counts as having come before the root of
-/// what is there, unless updates led from that root to now without having seen it: then nobody may pretend that it
-/// came before, and the writer asks again with a new stamp.
-fn judge_blind(
-    held: Option<&ValueEntry>,
-    operation: Stamp,
-    bytes: Option<std::sync::Arc<[u8]>>,
-    overtaken: ErrorKind,
-) -> Result<Option<ValueEntry>, Error> {
-    match held {
-        Some(held) if operation <= held.root() => Ok(None),
-        Some(held) if operation <= held.stamp() => Err(overtaken.into()),
-        _ => Ok(Some(ValueEntry::blind(operation, bytes))),
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::EndReason;
+    use std::time::Duration;
+
     use super::super::tests::{NOW, record, stamp, token};
+    use super::super::{EndReason, ValueEntry};
     use super::*;
-    use crate::changes::Keep;
+    use crate::changes::{Keep, NewEra};
 
     fn changes(record: &Record, millis: u64, writer: u64) -> Changes {
         Changes::new(stamp(NOW.as_millis() + millis, writer), record.era().unwrap().id())
@@ -438,5 +400,37 @@ mod tests {
         let rules = CommitRules::at(NOW + Duration::from_secs(650));
         let end = removed.commit(&later, &rules).unwrap().unwrap();
         assert!(end.era().unwrap().entry("a").is_none());
+    }
+
+    #[test]
+    fn what_is_refused_leaves_the_record_as_it_was_also_in_place() {
+        let start = record();
+        let mut refused = changes(&start, 1, 1);
+        refused.set("b", b"2".as_slice());
+        refused.update("a", None, Some(b"2".as_slice().into()));
+        let mut alone = Arc::new(start.clone());
+        let rules = CommitRules::at(NOW);
+        let error = Record::commit_in_place(&mut alone, &refused, &rules).unwrap_err();
+        assert_eq!((error.kind(), &*alone), (ErrorKind::Conflict, &start));
+        let mut large = changes(&start, 1, 1);
+        large.set("b", [7; 500].as_slice());
+        let error = Record::commit_in_place(&mut alone, &large, &rules.max_weight(400)).unwrap_err();
+        assert_eq!((error.kind(), &*alone), (ErrorKind::TooLarge, &start));
+    }
+
+    #[test]
+    fn a_record_that_somebody_else_holds_is_not_changed_under_them_and_one_held_alone_is_not_copied() {
+        let mut held = Arc::new(record());
+        let seen = held.clone();
+        let mut set = changes(&held, 1, 1);
+        set.set("a", b"2".as_slice());
+        assert!(Record::commit_in_place(&mut held, &set, &CommitRules::at(NOW)).unwrap());
+        assert_eq!((seen.value("a"), held.value("a")), (Some(&b"1"[..]), Some(&b"2"[..])));
+        assert!(!Record::commit_in_place(&mut held, &set, &CommitRules::at(NOW)).unwrap(), "asked again");
+        let at = Arc::as_ptr(&held);
+        let mut next = changes(&held, 2, 1);
+        next.set("a", b"3".as_slice());
+        assert!(Record::commit_in_place(&mut held, &next, &CommitRules::at(NOW)).unwrap());
+        assert_eq!((Arc::as_ptr(&held), held.value("a")), (at, Some(&b"3"[..])));
     }
 }

@@ -13,12 +13,14 @@
 //! | `values` | the values, last writer wins by key |
 //! | `operations` | the operations that a retry must find |
 //! | `commit` | whether changes apply, and the record that they make |
+//! | `plan` | what they come to, judged before anything is done |
 //! | `join` | the merge of two copies |
 
 mod commit;
 mod era;
 mod join;
 mod operations;
+mod plan;
 mod secrets;
 mod values;
 

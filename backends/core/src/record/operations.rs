@@ -16,6 +16,8 @@ pub(crate) const KEPT: usize = 16;
 pub(crate) struct Operations(Box<[Stamp]>);
 
 impl Operations {
+    pub(crate) const WEIGHT_OF_ONE: usize = 16;
+
     /// From a sorted list that a peer or a disk gave, `None` where it is not one.
     pub(crate) fn from_sorted(stamps: Vec<Stamp>) -> Option<Self> {
         let fits = stamps.len() <= KEPT && stamps.windows(2).all(|pair| pair[0] < pair[1]);
@@ -54,6 +56,6 @@ impl Operations {
     }
 
     pub(crate) fn weight(&self) -> usize {
-        self.as_slice().len() * 16
+        self.as_slice().len() * Self::WEIGHT_OF_ONE
     }
 }

@@ -151,10 +151,11 @@ impl Values {
     }
 
     pub(crate) fn weight(&self) -> usize {
-        self.0
-            .iter()
-            .map(|(key, entry)| ENTRY_WEIGHT + key.len() + entry.bytes().map_or(0, <[u8]>::len))
-            .sum()
+        self.0.iter().map(|(key, entry)| Self::weight_of(key, entry)).sum()
+    }
+
+    pub(crate) fn weight_of(key: &str, entry: &ValueEntry) -> usize {
+        ENTRY_WEIGHT + key.len() + entry.bytes().map_or(0, <[u8]>::len)
     }
 
     fn find(&self, key: &str) -> Result<usize, usize> {

@@ -191,26 +191,17 @@ impl Shard {
         let State::Held { record: held, version } = &mut slot.state else {
             return Err(ErrorKind::Ended.into());
         };
-        let record = match held.commit(changes, &options.rules(context.now)) {
+        let outnumbered = match changed(held, key, changes, options, context) {
+            Ok(Some(outnumbered)) => outnumbered,
             Ok(None) => return Ok(loaded(held, *version)),
-            Ok(Some(record)) => Arc::new(record),
-            Err(error) if error.kind() == ErrorKind::Conflict => {
+            Err(Refusal::Error(error)) if error.kind() == ErrorKind::Conflict => {
                 return Err(error.with_current(loaded(held, *version)).into());
             }
-            Err(error) => return Err(error.into()),
+            Err(refusal) => return Err(refusal),
         };
-        let weights = context.bounds.map(|_| (held.weight(), record.weight())).unwrap_or_default();
-        let room = context.reserve(Amount::growth(weights.0, weights.1))?;
-        let outnumbered = match changes.new_era() {
-            Some(_) => move_user(held, &record, *key, options, context)?,
-            None => Vec::new(),
-        };
-        keep(room);
-        context.release(Amount::growth(weights.1, weights.0));
         self.versions += 1;
         *version = self.versions;
-        let answer = loaded(&record, *version).with_ended(outnumbered);
-        *held = record;
+        let answer = loaded(held, *version).with_ended(outnumbered);
         let window = answer.record.era().map_or(slot.window, |era| Window::after(era.deadline()));
         if window < slot.window {
             slot.window = window;
@@ -229,6 +220,31 @@ impl Shard {
         slot.in_order = true;
         self.order.file(key, era.last_seen(), bounds.floor(self.index));
     }
+}
+
+/// Changes a record. Answers the sessions that are too many then, `None` where nothing changed.
+fn changed(
+    held: &mut Arc<Record>,
+    key: &SessionKey,
+    changes: &Changes,
+    options: &CommitOptions,
+    context: Context<'_>,
+) -> Result<Option<Vec<SessionKey>>, Refusal> {
+    let rules = options.rules(context.now);
+    if context.bounds.is_none() && changes.new_era().is_none() {
+        return Ok(Record::commit_in_place(held, changes, &rules)?.then(Vec::new));
+    }
+    let Some(record) = held.commit(changes, &rules)? else { return Ok(None) };
+    let weights = context.bounds.map(|_| (held.weight(), record.weight())).unwrap_or_default();
+    let room = context.reserve(Amount::growth(weights.0, weights.1))?;
+    let outnumbered = match changes.new_era() {
+        Some(_) => move_user(held, &record, *key, options, context)?,
+        None => Vec::new(),
+    };
+    keep(room);
+    context.release(Amount::growth(weights.1, weights.0));
+    *held = Arc::new(record);
+    Ok(Some(outnumbered))
 }
 
 /// Enters the new era's user before the record shows it, and only then lets the old one go. Answers the sessions that
