@@ -26,6 +26,8 @@ pub(crate) struct Shared {
     /// Commits under way, and logouts that are tried again: what a shutdown waits for.
     pub(crate) tasks: TaskTracker,
     pub(crate) draining: AtomicBool,
+    /// Whether the store committed without being waited for, the last time.
+    pub(crate) commits_at_once: AtomicBool,
 }
 
 impl Shared {
@@ -37,6 +39,14 @@ impl Shared {
     /// Whether this server wants no new clients.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Notes whether a commit was done without waiting.
+    pub(crate) fn note_commit(&self, at_once: bool) {
+        // Hardly ever it is another than before: no core takes the line from another.
+        if self.commits_at_once.load(Ordering::Relaxed) != at_once {
+            self.commits_at_once.store(at_once, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn tell(&self, kind: EventKind, key: Option<SessionKey>) {

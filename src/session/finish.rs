@@ -40,7 +40,7 @@ impl Session {
     #[inline(never)]
     fn finish_touched(&self, status: StatusCode) -> Finish {
         let asked = self.work(status);
-        let result = if asked.is_some() { self.write_now(&mut Intent::Save) } else { Some(Ok(())) };
+        let result = if asked.is_some() { self.save_and_leave() } else { Some(Ok(())) };
         let asked = asked.unwrap_or_default();
         match result {
             Some(result) if self.close() => Finish::Done(self.finished(asked, result)),
@@ -114,6 +114,7 @@ impl Session {
             Identity::Unopened => asked || self.is_visit(),
             Identity::Empty => state.pending.has_value(),
             Identity::Over => asked,
+            Identity::Left(_) => false,
             Identity::Live(live) => {
                 asked || live.needs_upkeep(&self.shared().config, self.0.began) || self.remark_is_due(live)
             }
@@ -124,7 +125,7 @@ impl Session {
     /// What the commit came to for the request.
     fn finished(&self, asked: bool, result: Result<(), Error>) -> Result<(), Error> {
         let Err(error) = result else { return Ok(()) };
-        let key = self.state().live().map(|live| *live.token.key());
+        let key = self.state().key();
         let ErrorKind::Store(kind) = error.kind() else { return Err(error) };
         // An end or another login is an event of its own.
         if !error.is_over() && kind != StoreKind::Superseded {

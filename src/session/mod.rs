@@ -128,6 +128,11 @@ impl Session {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether no other clone is left that could look.
+    fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
     fn touch(&self) {
         self.0.touched.store(true, Ordering::Relaxed);
     }
@@ -144,7 +149,9 @@ impl fmt::Debug for Session {
             Identity::Unopened => "not loaded".to_owned(),
             Identity::Empty => "empty".to_owned(),
             Identity::Over => "over".to_owned(),
-            Identity::Live(live) => live.token.key().handle().short(),
+            Identity::Live(_) | Identity::Left(_) => {
+                state.key().map_or_else(String::new, |key| key.handle().short())
+            }
         };
         write!(f, "Session({of})")
     }
@@ -154,7 +161,7 @@ impl Drop for Inner {
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if state.headers_sent && !state.pending.is_empty() {
-            let key = state.live().map(|live| *live.token.key());
+            let key = state.key();
             self.shared.tell(crate::event::EventKind::ChangesDropped, key);
         }
     }

@@ -25,6 +25,9 @@ impl Session {
 
     /// As [`open`](Self::open), for a caller that holds the gate.
     pub(super) async fn open_in_turn(&self) -> Result<(), Error> {
+        if matches!(self.state().identity, Identity::Left(_)) {
+            return self.reopen_in_turn().await;
+        }
         if self.is_open() || self.open_by_peeking() {
             return Ok(());
         }
@@ -35,10 +38,15 @@ impl Session {
     pub(super) async fn reopen(&self) -> Result<(), Error> {
         self.touch();
         let _turn = self.0.gate.lock().await;
+        self.reopen_in_turn().await
+    }
+
+    async fn reopen_in_turn(&self) -> Result<(), Error> {
         let token = {
             let state = self.state();
             match &state.identity {
                 Identity::Live(live) => Some(live.token),
+                Identity::Left(left) => Some(left.token),
                 Identity::Over => return Ok(()),
                 Identity::Empty if state.logged_out => return Ok(()),
                 Identity::Unopened | Identity::Empty => None,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_core::{Era, Loaded, SecretState, Timestamp, Token};
+use abide_core::{Era, Loaded, SecretState, SessionKey, Timestamp, Token};
 
 use super::pending::{Pending, Revision};
 use crate::config::Config;
@@ -33,6 +33,8 @@ pub(super) enum Identity {
     Empty,
     /// One whose secret was verified.
     Live(Live),
+    /// Such a one, whose record was let go for the last commit.
+    Left(Left),
     /// One that ended while the request ran.
     Over,
 }
@@ -43,6 +45,13 @@ pub(super) struct Live {
     pub(super) token: Token,
     pub(super) loaded: Loaded,
     pub(super) secret: SecretState,
+}
+
+/// What stays of a session whose record was let go: a store changes a record in place that nobody else holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    pub(super) token: Token,
+    secret: SecretState,
 }
 
 impl Live {
@@ -95,6 +104,36 @@ impl State {
             Identity::Live(live) => Some(live),
             _ => None,
         }
+    }
+
+    /// The key of a session that was found, also where its record was let go.
+    pub(super) fn key(&self) -> Option<SessionKey> {
+        match &self.identity {
+            Identity::Live(live) => Some(*live.token.key()),
+            Identity::Left(left) => Some(*left.token.key()),
+            _ => None,
+        }
+    }
+
+    /// Lets the record go. What is stored comes [back](Self::go_on_from) with the answer to the commit, or is loaded
+    /// again.
+    pub(super) fn let_record_go(&mut self) {
+        if let Identity::Live(live) = &self.identity {
+            self.identity = Identity::Left(Left { token: live.token, secret: live.secret });
+        }
+    }
+
+    /// Goes on from what is stored now.
+    pub(super) fn go_on_from(&mut self, loaded: Loaded) -> Option<&mut Live> {
+        match &mut self.identity {
+            Identity::Live(live) => live.loaded = loaded,
+            Identity::Left(left) => {
+                let Left { token, secret } = *left;
+                self.identity = Identity::Live(Live { token, loaded, secret });
+            }
+            _ => {}
+        }
+        self.live_mut()
     }
 
     /// The bytes under a key: what is pending first, then what is stored.

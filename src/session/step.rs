@@ -84,7 +84,7 @@ impl Session {
             Identity::Empty => self.create_step(&state, parts),
             Identity::Over => Err(StoreKind::Ended.into()),
             // The caller opened it.
-            Identity::Unopened => Ok(Step::Nothing),
+            Identity::Unopened | Identity::Left(_) => Ok(Step::Nothing),
         }
     }
 

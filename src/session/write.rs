@@ -22,6 +22,7 @@ use super::step::{Commitment, Creation, Step};
 use crate::cookie::CookieChange;
 use crate::error::Error;
 use crate::event::EventKind;
+use crate::sync::Ordering;
 
 /// How often a step is made anew before the caller hears of the conflict: far more than requests of one session.
 const MOST_STEPS: u32 = 1_000;
@@ -115,6 +116,18 @@ impl Session {
     /// As [`write`](Self::write), without waiting and so without a future to keep: `None` where the store or another
     /// operation must be waited for, and then nothing was done.
     pub(super) fn write_now(&self, intent: &mut Intent<'_>) -> Option<Result<(), Error>> {
+        self.try_write(intent, false)
+    }
+
+    /// The last [`write_now`](Self::write_now) of a request: nobody looks at the session afterwards, unless a clone is
+    /// left. Where the store must be waited for, its record is kept: it would be loaded again.
+    pub(super) fn save_and_leave(&self) -> Option<Result<(), Error>> {
+        let leaves = self.is_alone() && self.shared().commits_at_once.load(Ordering::Relaxed);
+        self.try_write(&mut Intent::Save, leaves)
+    }
+
+    /// Whoever `leaves` lets its record go for the commit, so that the store changes it in place.
+    fn try_write(&self, intent: &mut Intent<'_>, leaves: bool) -> Option<Result<(), Error>> {
         self.touch();
         let _turn = self.0.gate.try_lock().ok()?;
         if !self.is_open() && !self.open_by_peeking() {
@@ -127,7 +140,13 @@ impl Session {
                 Ok(Step::Create(_)) => return None,
                 Err(error) => return Some(Err(error)),
             };
-            match self.shared().store.try_commit(&step.key, step.version, &step.changes, &step.options)? {
+            if leaves {
+                self.state().let_record_go();
+            }
+            let answer =
+                self.shared().store.try_commit(&step.key, step.version, &step.changes, &step.options);
+            self.shared().note_commit(answer.is_some());
+            match answer? {
                 Ok(loaded) => {
                     self.committed(&step, loaded);
                     return Some(Ok(()));
@@ -216,8 +235,7 @@ impl Session {
         let minted = {
             let mut state = self.state();
             state.pending.settle(step.taken);
-            let Some(live) = state.live_mut() else { return };
-            live.loaded = loaded;
+            let Some(live) = state.go_on_from(loaded) else { return };
             if step.changes.new_era().is_some() || matches!(live.secret, SecretState::Pending(_)) {
                 live.secret = SecretState::Current;
             }
@@ -273,15 +291,13 @@ impl Session {
             let kind = if now.is_none() { StoreKind::Ended } else { StoreKind::Superseded };
             return Err(self.failed(kind.into()));
         }
-        if let Some(live) = self.state().live_mut() {
-            live.loaded = current;
-        }
+        self.state().go_on_from(current);
         Ok(())
     }
 
     /// Notes what an error says about the session.
     fn failed(&self, error: abide_core::Error) -> Error {
-        let key = self.state().live().map(|live| *live.token.key());
+        let key = self.state().key();
         if error.is_over() {
             self.state().is_over();
         } else if error.kind() == StoreKind::Superseded {

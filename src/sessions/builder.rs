@@ -144,6 +144,7 @@ impl SessionsBuilder {
             listeners: self.listeners,
             tasks: TaskTracker::new(),
             draining: AtomicBool::new(false),
+            commits_at_once: AtomicBool::new(false),
         })))
     }
 }

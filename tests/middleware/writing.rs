@@ -1,5 +1,6 @@
 //! When the store is written, and what a 5xx keeps.
 
+use abide::event::EventKind;
 use abide::{Config, Error};
 use abide_harness::Method;
 use http::StatusCode;
@@ -68,6 +69,64 @@ async fn saving_and_then_returning_writes_once() {
     assert_eq!(stage.store.calls(Method::Commit), 1);
     client.ask(async |session| session.save().await).await.is_ok();
     assert_eq!(stage.store.calls(Method::Commit), 1, "there was nothing to save");
+}
+
+#[tokio::test]
+async fn a_store_that_must_be_waited_for_only_at_the_last_gets_the_commit_all_the_same() {
+    let stage = Stage::new().await;
+    let mut client = stage.visitor().await;
+    stage.store.set_near(true);
+    client.ask(async |session| session.insert("n", &2)).await.is_ok();
+    assert_eq!((stage.store.calls(Method::Load), stage.store.calls(Method::Commit)), (0, 0));
+    let store = stage.store.clone();
+    let far = async |session: abide::Session| {
+        let n = session.get::<i64>("n").await?;
+        store.set_near(false);
+        session.insert("n", &(n.unwrap_or_default() + 1))
+    };
+    client.ask(far).await.is_ok();
+    assert_eq!((stage.store.calls(Method::Load), stage.store.calls(Method::Commit)), (1, 1));
+    assert_eq!(client.get("n").await, Some(3));
+}
+
+#[tokio::test]
+async fn what_a_request_loaded_is_not_loaded_again_for_its_commit() {
+    let stage = Stage::new().await;
+    let mut client = stage.visitor().await;
+    for n in 1..4 {
+        client.ask(async |session| session.insert("n", &n)).await.is_ok();
+        assert_eq!((stage.store.calls(Method::Load), stage.store.calls(Method::Commit)), (n, n));
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_another_request_came_before_goes_on_from_what_is_stored_then() {
+    let stage = Stage::new().await;
+    let mut client = stage.visitor().await;
+    stage.store.set_near(true);
+    client.ask(async |session| session.insert("n", &5)).await.is_ok();
+    let mut other = client.tab();
+    let beside = async |session: abide::Session| {
+        session.get::<i64>("n").await?;
+        session.insert("m", &1)?;
+        other.ask(async |session| session.increment("n", 1).await.map(drop)).await.is_ok();
+        session.insert("n", &100)
+    };
+    client.ask(beside).await.is_ok();
+    assert_eq!((client.get("n").await, client.get("m").await), (Some(100), Some(1)));
+}
+
+#[tokio::test]
+async fn a_last_commit_that_is_refused_is_answered_and_told_of() {
+    let stage = Stage::with(Config::new().max_session_bytes(2_000)).await;
+    let mut client = stage.visitor().await;
+    stage.store.set_near(true);
+    client.ask(async |session| session.insert("n", &2)).await.is_ok();
+    stage.events.clear();
+    let answer = client.ask(async |session| session.insert("large", &"x".repeat(5_000))).await;
+    assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(stage.events.take(), [EventKind::CommitFailed(abide::core::ErrorKind::TooLarge)]);
+    assert_eq!(client.get("n").await, Some(2));
 }
 
 #[tokio::test]

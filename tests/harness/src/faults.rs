@@ -23,6 +23,7 @@ pub enum Method {
     Load,
     Peek,
     Commit,
+    TryCommit,
     End,
     OfUser,
     EndUser,
@@ -53,6 +54,7 @@ struct Inner {
     faults: HashMap<Method, VecDeque<Fault>>,
     down: Option<ErrorKind>,
     hangs: bool,
+    near: bool,
 }
 
 /// A store behind a network that fails on demand.
@@ -75,9 +77,10 @@ impl<S: SessionStore> Faults<S> {
         self.inner.lock().unwrap().calls.get(&method).copied().unwrap_or_default()
     }
 
-    /// How often any method was called.
+    /// How often any method was called that asks something.
     pub fn all_calls(&self) -> usize {
-        self.inner.lock().unwrap().calls.values().sum()
+        let calls = &self.inner.lock().unwrap().calls;
+        calls.iter().filter(|(method, _)| **method != Method::TryCommit).map(|(_, calls)| calls).sum()
     }
 
     /// The next call of a method never arrives.
@@ -103,6 +106,18 @@ impl<S: SessionStore> Faults<S> {
     /// Every call fails from now on, or none any more.
     pub fn set_down(&self, kind: Option<ErrorKind>) {
         self.inner.lock().unwrap().down = kind;
+    }
+
+    /// Peeks and commits are answered without waiting from now on, as in the same process, or no more.
+    pub fn set_near(&self, near: bool) {
+        self.inner.lock().unwrap().near = near;
+    }
+
+    /// Counts a call that nobody waits for. Answers whether it arrives.
+    fn is_near(&self, method: Method) -> bool {
+        let mut inner = self.inner.lock().unwrap();
+        *inner.calls.entry(method).or_default() += 1;
+        inner.near
     }
 
     /// Commits wait from now on, each for one permit of the answer.
@@ -184,9 +199,8 @@ impl<S: SessionStore> SessionStore for Faults<S> {
     }
 
     /// A network cannot be peeked through.
-    fn peek(&self, _: &SessionKey) -> Peek {
-        *self.inner.lock().unwrap().calls.entry(Method::Peek).or_default() += 1;
-        Peek::Ask
+    fn peek(&self, key: &SessionKey) -> Peek {
+        if self.is_near(Method::Peek) { self.store.peek(key) } else { Peek::Ask }
     }
 
     async fn commit(
@@ -203,12 +217,15 @@ impl<S: SessionStore> SessionStore for Faults<S> {
     /// A network is always waited for.
     fn try_commit(
         &self,
-        _: &SessionKey,
-        _: Version,
-        _: &Changes,
-        _: &CommitOptions,
+        key: &SessionKey,
+        version: Version,
+        changes: &Changes,
+        options: &CommitOptions,
     ) -> Option<Result<Loaded, Error>> {
-        None
+        if !self.is_near(Method::TryCommit) {
+            return None;
+        }
+        self.store.try_commit(key, version, changes, options)
     }
 
     async fn end(
