@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::Session;
 use super::protect::Protected;
 use super::state::Identity;
-use super::write::Intent;
+use super::write::Tried;
 use crate::config::Touch;
 use crate::cookie::CookieChange;
 use crate::error::{Error, ErrorKind};
@@ -39,21 +39,21 @@ impl Session {
     /// Out of the way of a request that never asked.
     #[inline(never)]
     fn finish_touched(&self, status: StatusCode) -> Finish {
-        let asked = self.work(status);
-        let result = if asked.is_some() { self.save_and_leave() } else { Some(Ok(())) };
-        let asked = asked.unwrap_or_default();
-        match result {
-            Some(result) if self.close() => Finish::Done(self.finished(asked, result)),
-            result => Finish::Waits(self.wait(asked, result)),
+        let work = self.work(status);
+        let tried = if work.is_some() { self.save_and_leave() } else { Tried::Done(Ok(())) };
+        let asked = work.unwrap_or_default();
+        match tried {
+            Tried::Done(result) if self.close() => Finish::Done(self.finished(asked, result)),
+            tried => Finish::Waits(self.wait(asked, tried)),
         }
     }
 
-    fn wait(&self, asked: bool, result: Option<Result<(), Error>>) -> Waiting {
+    fn wait(&self, asked: bool, tried: Tried) -> Waiting {
         let session = self.clone();
         Protected::new(async move {
-            let result = match result {
-                Some(result) => result,
-                None => session.write_unprotected(&mut Intent::Save).await,
+            let result = match tried {
+                Tried::Done(result) => result,
+                Tried::Waits(step) => session.save_after(step).await,
             };
             while !session.close() {
                 drop(session.0.gate.lock().await);

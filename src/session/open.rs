@@ -25,9 +25,6 @@ impl Session {
 
     /// As [`open`](Self::open), for a caller that holds the gate.
     pub(super) async fn open_in_turn(&self) -> Result<(), Error> {
-        if matches!(self.state().identity, Identity::Left(_)) {
-            return self.reopen_in_turn().await;
-        }
         if self.is_open() || self.open_by_peeking() {
             return Ok(());
         }
@@ -38,10 +35,6 @@ impl Session {
     pub(super) async fn reopen(&self) -> Result<(), Error> {
         self.touch();
         let _turn = self.0.gate.lock().await;
-        self.reopen_in_turn().await
-    }
-
-    async fn reopen_in_turn(&self) -> Result<(), Error> {
         let token = {
             let state = self.state();
             match &state.identity {

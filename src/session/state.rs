@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_core::{Era, Loaded, SecretState, SessionKey, Timestamp, Token};
+use abide_core::{Era, EraId, Loaded, SecretState, SessionKey, Timestamp, Token};
 
 use super::pending::{Pending, Revision};
 use crate::config::Config;
@@ -51,6 +51,7 @@ pub(super) struct Live {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Left {
     pub(super) token: Token,
+    era: EraId,
     secret: SecretState,
 }
 
@@ -115,11 +116,21 @@ impl State {
         }
     }
 
-    /// Lets the record go. What is stored comes [back](Self::go_on_from) with the answer to the commit, or is loaded
-    /// again.
+    /// That key, and the era in which the request found the session.
+    pub(super) fn key_and_era(&self) -> Option<(SessionKey, EraId)> {
+        let era = match &self.identity {
+            Identity::Live(live) => live.era().id(),
+            Identity::Left(left) => left.era,
+            _ => return None,
+        };
+        self.key().map(|key| (key, era))
+    }
+
+    /// Lets the record go. What is stored comes [back](Self::go_on_from) with the answer to the commit.
     pub(super) fn let_record_go(&mut self) {
         if let Identity::Live(live) = &self.identity {
-            self.identity = Identity::Left(Left { token: live.token, secret: live.secret });
+            let era = live.era().id();
+            self.identity = Identity::Left(Left { token: live.token, era, secret: live.secret });
         }
     }
 
@@ -128,7 +139,7 @@ impl State {
         match &mut self.identity {
             Identity::Live(live) => live.loaded = loaded,
             Identity::Left(left) => {
-                let Left { token, secret } = *left;
+                let Left { token, secret, .. } = *left;
                 self.identity = Identity::Live(Live { token, loaded, secret });
             }
             _ => {}

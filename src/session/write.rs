@@ -99,46 +99,48 @@ impl<T: Serialize + DeserializeOwned + Send, F: FnMut(Option<T>) -> T + Send> Up
     }
 }
 
+/// What an attempt without waiting came to.
+pub(super) enum Tried {
+    Done(Result<(), Error>),
+    /// The store or another operation must be waited for. Nothing was done; the step is the one to go on with, where
+    /// one was made of a record that was let go.
+    Waits(Option<Box<Commitment>>),
+}
+
 impl Session {
     /// Carries out an operation. Where the caller is dropped, what was sent to the store is finished.
     pub(super) async fn write(&self, intent: &mut Intent<'_>) -> Result<(), Error> {
-        match self.write_now(intent) {
-            Some(done) => done,
-            None => self.write_with(intent, true).await,
+        match self.try_write(intent, false) {
+            Tried::Done(result) => result,
+            Tried::Waits(step) => self.write_with(intent, step, true).await,
         }
     }
 
-    /// As [`write`](Self::write), for a caller that is protected as a whole and tried [`write_now`](Self::write_now).
-    pub(super) async fn write_unprotected(&self, intent: &mut Intent<'_>) -> Result<(), Error> {
-        self.write_with(intent, false).await
-    }
-
-    /// As [`write`](Self::write), without waiting and so without a future to keep: `None` where the store or another
-    /// operation must be waited for, and then nothing was done.
-    pub(super) fn write_now(&self, intent: &mut Intent<'_>) -> Option<Result<(), Error>> {
-        self.try_write(intent, false)
-    }
-
-    /// The last [`write_now`](Self::write_now) of a request: nobody looks at the session afterwards, unless a clone is
-    /// left. Where the store must be waited for, its record is kept: it would be loaded again.
-    pub(super) fn save_and_leave(&self) -> Option<Result<(), Error>> {
+    /// The last write of a request, as far as it needs no waiting and so no future to keep. Nobody looks at the session
+    /// afterwards, unless a clone is left. Where the store must be waited for, the record is kept for another step.
+    pub(super) fn save_and_leave(&self) -> Tried {
         let leaves = self.is_alone() && self.shared().commits_at_once.load(Ordering::Relaxed);
         self.try_write(&mut Intent::Save, leaves)
     }
 
+    /// Goes on with the last write of a request, for a caller that is protected as a whole.
+    pub(super) async fn save_after(&self, step: Option<Box<Commitment>>) -> Result<(), Error> {
+        self.write_with(&mut Intent::Save, step, false).await
+    }
+
     /// Whoever `leaves` lets its record go for the commit, so that the store changes it in place.
-    fn try_write(&self, intent: &mut Intent<'_>, leaves: bool) -> Option<Result<(), Error>> {
+    fn try_write(&self, intent: &mut Intent<'_>, leaves: bool) -> Tried {
         self.touch();
-        let _turn = self.0.gate.try_lock().ok()?;
+        let Ok(_turn) = self.0.gate.try_lock() else { return Tried::Waits(None) };
         if !self.is_open() && !self.open_by_peeking() {
-            return None;
+            return Tried::Waits(None);
         }
         for _ in 0..PATIENT_FROM {
             let step = match self.next_step(intent) {
                 Ok(Step::Commit(step)) => step,
-                Ok(Step::Nothing) => return Some(Ok(())),
-                Ok(Step::Create(_)) => return None,
-                Err(error) => return Some(Err(error)),
+                Ok(Step::Nothing) => return Tried::Done(Ok(())),
+                Ok(Step::Create(_)) => return Tried::Waits(None),
+                Err(error) => return Tried::Done(Err(error)),
             };
             if leaves {
                 self.state().let_record_go();
@@ -146,27 +148,42 @@ impl Session {
             let answer =
                 self.shared().store.try_commit(&step.key, step.version, &step.changes, &step.options);
             self.shared().note_commit(answer.is_some());
-            match answer? {
-                Ok(loaded) => {
+            let mut error = match answer {
+                Some(Ok(loaded)) => {
                     self.committed(&step, loaded);
-                    return Some(Ok(()));
+                    return Tried::Done(Ok(()));
                 }
-                Err(mut error) if error.kind() == StoreKind::Conflict => {
-                    if let Err(error) = self.go_on_from(error.take_current()?, step.changes.era()) {
-                        return Some(Err(error));
-                    }
-                }
-                Err(error) => return Some(Err(self.failed(error))),
+                Some(Err(error)) => error,
+                None => return Tried::Waits(leaves.then(|| Box::new(step))),
+            };
+            if error.kind() != StoreKind::Conflict {
+                return Tried::Done(Err(self.failed(error)));
+            }
+            let Some(current) = error.take_current() else {
+                return Tried::Waits(leaves.then(|| Box::new(step)));
+            };
+            if let Err(error) = self.go_on_from(current, step.changes.era()) {
+                return Tried::Done(Err(error));
             }
         }
-        None
+        Tried::Waits(None)
     }
 
-    async fn write_with(&self, intent: &mut Intent<'_>, protect: bool) -> Result<(), Error> {
+    /// Goes on with `step`, where there is one.
+    async fn write_with(
+        &self,
+        intent: &mut Intent<'_>,
+        step: Option<Box<Commitment>>,
+        protect: bool,
+    ) -> Result<(), Error> {
         let _turn = self.0.gate.lock().await;
         self.open_in_turn().await?;
+        let mut made = step.map(|step| Step::Commit(*step));
         for attempt in 0..MOST_STEPS {
-            let step = self.next_step(intent)?;
+            let step = match made.take() {
+                Some(step) => step,
+                None => self.next_step(intent)?,
+            };
             match self.take(step, protect).await {
                 Err(error) if error.kind() == StoreKind::Conflict => self.look_again(error).await?,
                 Err(error) if error.kind() == StoreKind::Exists => {}
@@ -271,9 +288,7 @@ impl Session {
 
     /// Another request came between: goes on from what is stored now, unless a login came between.
     async fn look_again(&self, mut conflict: abide_core::Error) -> Result<(), Error> {
-        let Some((key, era)) = self.state().live().map(|live| (*live.token.key(), live.era().id())) else {
-            return Ok(());
-        };
+        let Some((key, era)) = self.state().key_and_era() else { return Ok(()) };
         let current = match conflict.take_current() {
             Some(current) => Some(current),
             None => self.shared().store.load(&key, &LoadOptions::default().fresh(true)).await?,

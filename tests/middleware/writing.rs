@@ -85,8 +85,52 @@ async fn a_store_that_must_be_waited_for_only_at_the_last_gets_the_commit_all_th
         session.insert("n", &(n.unwrap_or_default() + 1))
     };
     client.ask(far).await.is_ok();
-    assert_eq!((stage.store.calls(Method::Load), stage.store.calls(Method::Commit)), (1, 1));
+    assert_eq!((stage.store.calls(Method::Load), stage.store.calls(Method::Commit)), (0, 1));
     assert_eq!(client.get("n").await, Some(3));
+}
+
+#[tokio::test]
+async fn a_last_commit_that_must_be_waited_for_is_superseded_by_a_login_and_passes_another_write() {
+    let stage = Stage::new().await;
+    let mut client = stage.visitor().await;
+    let mut other = client.tab();
+    for (login, status) in [(false, StatusCode::OK), (true, StatusCode::CONFLICT)] {
+        stage.store.set_near(true);
+        client.ask(async |session| session.insert("n", &2)).await.is_ok();
+        let store = stage.store.clone();
+        let beside = async |session: abide::Session| {
+            session.get::<i64>("n").await?;
+            session.insert("m", &1)?;
+            other.ask(async |session| session.increment("n", 1).await.map(drop)).await.is_ok();
+            if login {
+                other.log_in("ada").await.is_ok();
+            }
+            store.set_near(false);
+            session.insert("n", &100)
+        };
+        assert_eq!(client.ask(beside).await.status, status);
+        assert_eq!(
+            (other.get("n").await, other.get("m").await),
+            (Some(if login { 3 } else { 100 }), Some(1))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_clone_that_outlives_the_response_goes_on_with_what_was_written() {
+    let stage = Stage::with(Config::new().max_session_bytes(2_000)).await;
+    let mut client = stage.visitor().await;
+    stage.store.set_near(true);
+    client.ask(async |session| session.insert("n", &2)).await.is_ok();
+    let (send, kept) = tokio::sync::oneshot::channel();
+    let keep = async |session: abide::Session| {
+        let n = session.increment("n", 1).await?;
+        session.insert("large", &"x".repeat(5_000))?;
+        send.send(session.clone()).unwrap();
+        Ok::<_, Error>(n.to_string())
+    };
+    assert_eq!(client.ask(keep).await.status, StatusCode::INTERNAL_SERVER_ERROR, "too large");
+    assert_eq!(kept.await.unwrap().get::<i64>("n").await.unwrap(), Some(3));
 }
 
 #[tokio::test]
