@@ -1,6 +1,7 @@
 //! Route marks: what a load balancer keeps a client on its server by.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use abide::config::Route;
 use abide::route::RouteKey;
@@ -20,14 +21,15 @@ const SECRET: &str = "a secret of the servers, long enough";
 
 /// The settings of the server of this name.
 fn settings(route: Route, node: &str) -> Config {
-    Config::new().route(route).node(node).route_key_file(key_file())
+    Config::new().route(route).node(node).route_key_file(KEY_FILE.as_str())
 }
 
-fn key_file() -> String {
+/// Written once: a test must not read it while another writes it anew.
+static KEY_FILE: LazyLock<String> = LazyLock::new(|| {
     let path = std::env::temp_dir().join(format!("abide-route-key-{}", std::process::id()));
     std::fs::write(&path, SECRET).unwrap();
     path.to_str().unwrap().to_owned()
-}
+});
 
 fn alias(node: &str) -> String {
     RouteKey::from_secret(SECRET.as_bytes()).unwrap().alias(node)
@@ -399,7 +401,7 @@ async fn settings_of_routes_that_make_no_sense_are_refused() {
         refused(on().route_alias("x").route_cookie("id")).await.contains("another name than cookie_name")
     );
     assert!(refused(on().route_alias("x").route_cookie("__Host-r")).await.contains("route_cookie"));
-    let keyed = Config::new().route(Route::Suffix).route_key_file(key_file());
+    let keyed = Config::new().route(Route::Suffix).route_key_file(KEY_FILE.as_str());
     assert!(refused(keyed).await.contains("without node"));
     let absent = refused(on().route_key_file("/nowhere/key")).await;
     assert!(absent.starts_with("route_key_file /nowhere/key: it cannot be read"), "{absent}");
