@@ -12,8 +12,8 @@ use super::run::{History, Setup, interleaved};
 use super::schedule::at_once;
 use super::store_client::StoreClient;
 
-/// A fresh, empty store on a clock.
-pub type Fresh = dyn Fn(Arc<ManualClock>) -> Arc<dyn SessionStore> + Send + Sync;
+/// The handles of a fresh, empty store on a clock.
+pub type Fresh = dyn Fn(Arc<ManualClock>) -> Vec<Arc<dyn SessionStore>> + Send + Sync;
 
 /// Carries out plans against a store, as abide's layer would, on this thread and without a runtime: for a store whose
 /// futures wait for nothing outside.
@@ -24,14 +24,21 @@ pub struct Stores {
 impl Stores {
     /// Plans against fresh stores.
     pub fn new(fresh: impl Fn(Arc<ManualClock>) -> Arc<dyn SessionStore> + Send + Sync + 'static) -> Self {
+        Self::with_handles(move |clock| vec![fresh(clock)])
+    }
+
+    /// Plans against fresh stores of several handles, as processes have that share one; the clients are dealt round.
+    pub fn with_handles(
+        fresh: impl Fn(Arc<ManualClock>) -> Vec<Arc<dyn SessionStore>> + Send + Sync + 'static,
+    ) -> Self {
         Self { fresh: Box::new(fresh) }
     }
 
     /// Plans against a store that carries a plan's name, so as to be run in some other way.
     pub fn setup(&self, plan: &Plan) -> Setup {
         let clock = Arc::new(ManualClock::at(super::START));
-        let store = (self.fresh)(clock.clone());
-        store_setup(plan, &clock, |_| store.clone())
+        let stores = (self.fresh)(clock.clone());
+        store_setup(plan, &clock, |n| stores[n % stores.len()].clone())
     }
 }
 

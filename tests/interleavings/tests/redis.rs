@@ -1,0 +1,30 @@
+//! Fresh seeds on Redis at every run: `ABIDE_SEED` chooses the first, `ABIDE_SEEDS` how many.
+
+use abide_conformance::interleavings::check_seeds;
+use abide_harness::{Redis, seed};
+use abide_interleavings::redis;
+
+fn seeds(usual: u64) -> u64 {
+    match std::env::var("ABIDE_SEEDS") {
+        Ok(count) => count.parse().expect("ABIDE_SEEDS is a number"),
+        Err(_) => usual,
+    }
+}
+
+/// Off the runtime that holds the servers: each operation blocks until it was answered.
+async fn check(url: String, usual: u64) {
+    let checked = tokio::task::spawn_blocking(move || {
+        let driver = redis(&url).expect("the URL is one");
+        let tally =
+            check_seeds(&driver, seed(), seeds(usual)).unwrap_or_else(|violation| panic!("{violation}"));
+        println!("{tally}");
+        assert_eq!(tally.seeds(), seeds(usual));
+    });
+    checked.await.expect("no plan fails");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_the_order_a_store_on_a_single_server_is_that_of_one_session() {
+    let server = Redis::single().await;
+    check(server.url(), 300).await;
+}
