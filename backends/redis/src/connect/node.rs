@@ -2,25 +2,25 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use abide_core::{Error, ErrorKind};
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, Pipeline, RedisError, RedisResult, Value};
-use tokio::sync::{Notify, watch};
+use redis::{RedisError, RedisResult};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::LinkOptions;
-use super::verdict::Lost;
+use super::link::{Failure, Link};
+use super::sentinel::Sentinels;
+use super::target::{Place, Reach};
+use super::watcher::LinkEvent;
 
-/// This many operations, or heartbeats, without an answer in a row, and a connection is replaced.
-const STRIKES: u32 = 3;
-/// Commands that may wait to be written into a connection.
-const QUEUE: usize = 1024;
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
-const LONGEST_BACKOFF: Duration = Duration::from_millis(250);
+const LONGEST_BACKOFF: Duration = Duration::from_millis(200);
+
+/// How often a server that was named as the master is looked at before others are asked.
+const PROMOTION_LOOKS: u32 = 8;
+const BETWEEN_PROMOTION_LOOKS: Duration = Duration::from_millis(10);
 
 /// One master. Dropping it lets go of the connection.
 pub(super) struct Node {
@@ -31,51 +31,65 @@ pub(super) struct Node {
 
 #[derive(Clone)]
 enum State {
-    Down(Instant),
     Up(Arc<Link>),
+    Down(Outage),
 }
 
-/// A connection to a server that was a master when it began.
-pub(super) struct Link {
-    connection: MultiplexedConnection,
-    server: ConnectionInfo,
-    health: Health,
+/// A time without a connection.
+#[derive(Clone)]
+struct Outage {
+    since: Instant,
+    /// What the latest attempt to connect met.
+    cause: Option<RedisError>,
 }
 
-struct Health {
-    number: u64,
-    strikes: AtomicU32,
-    replicas: AtomicUsize,
-    failed: Notify,
+/// Who says where the master is.
+pub(super) enum Source {
+    /// Nobody: it is always there.
+    Fixed(Place),
+    Sentinels(Sentinels),
+}
+
+impl Source {
+    async fn find(&self) -> RedisResult<Place> {
+        match self {
+            Self::Fixed(place) => Ok(place.clone()),
+            Self::Sentinels(sentinels) => sentinels.find().await,
+        }
+    }
+
+    /// Places that are named as the master without being asked for.
+    fn named(&self) -> watch::Receiver<Option<Place>> {
+        match self {
+            Self::Fixed(_) => watch::channel(None).1,
+            Self::Sentinels(sentinels) => sentinels.named(),
+        }
+    }
 }
 
 impl Node {
     /// Begins to connect, and goes on for as long as the answer lives. `changes` counts the connections made.
-    pub(super) fn start(server: ConnectionInfo, options: &LinkOptions, changes: watch::Sender<u64>) -> Self {
-        let (sender, state) = watch::channel(State::Down(Instant::now()));
-        let keeper = Keeper { server, options: options.clone(), state: sender, changes };
+    pub(super) fn start(source: Source, reach: Arc<Reach>, changes: watch::Sender<u64>) -> Self {
+        let patience = reach.options.patience;
+        let (sender, state) = watch::channel(State::Down(Outage::begin()));
+        let keeper = Keeper { named: source.named(), next: None, source, reach, state: sender, changes };
         let task = tokio::spawn(keeper.keep()).abort_handle();
-        Self { state, patience: options.patience, task }
+        Self { state, patience, task }
     }
 
-    /// The connection; waits for one while the outage is young.
+    /// The connection. Waits for one while the outage is young; later it refuses at once.
     pub(super) async fn link(&self, deadline: Instant) -> Result<Arc<Link>, Error> {
-        let since = match &*self.state.borrow() {
+        let until = match &*self.state.borrow() {
             State::Up(link) => return Ok(link.clone()),
-            State::Down(since) => *since,
+            State::Down(outage) => deadline.min(outage.since + self.patience),
         };
-        let until = deadline.min(since + self.patience);
-        if Instant::now() >= until {
-            return Err(away());
+        if Instant::now() < until {
+            let mut state = self.state.clone();
+            let _ = timeout_at(until, state.wait_for(|state| matches!(state, State::Up(_)))).await;
         }
-        let mut state = self.state.clone();
-        let up = timeout_at(until, state.wait_for(|state| matches!(state, State::Up(_)))).await;
-        match up {
-            Ok(Ok(state)) => match &*state {
-                State::Up(link) => Ok(link.clone()),
-                State::Down(_) => Err(away()),
-            },
-            _ => Err(away()),
+        match &*self.state.borrow() {
+            State::Up(link) => Ok(link.clone()),
+            State::Down(outage) => Err(outage.error()),
         }
     }
 
@@ -96,142 +110,166 @@ impl Drop for Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("up", &self.now().is_some()).finish_non_exhaustive()
+        f.debug_struct("Node").field("link", &self.now()).finish_non_exhaustive()
     }
 }
 
-fn away() -> Error {
-    Error::new(ErrorKind::Unavailable, "no redis master is within reach")
-}
+impl Outage {
+    fn begin() -> Self {
+        Self { since: Instant::now(), cause: None }
+    }
 
-impl Link {
-    /// Sends commands and waits for their replies.
-    pub(super) async fn send(&self, commands: &Pipeline, deadline: Instant) -> Result<Vec<Value>, Lost> {
-        let mut connection = self.connection.clone();
-        let sent = connection.send_packed_commands(commands, 0, commands.len());
-        match timeout_at(deadline, sent).await {
-            Ok(Ok(replies)) => {
-                self.health.strikes.store(0, Ordering::Relaxed);
-                Ok(replies)
-            }
-            Ok(Err(error)) => {
-                self.fail();
-                Err(Lost::Broken(error))
-            }
-            Err(_) => {
-                self.strike();
-                Err(Lost::TimedOut)
-            }
+    fn error(&self) -> Error {
+        let error = Error::new(ErrorKind::Unavailable, "no redis master is within reach");
+        match &self.cause {
+            Some(cause) => error.with_source(cause.clone()),
+            None => error,
         }
-    }
-
-    /// Has the connection replaced.
-    pub(super) fn fail(&self) {
-        self.health.failed.notify_one();
-    }
-
-    fn strike(&self) {
-        if self.health.strikes.fetch_add(1, Ordering::Relaxed) + 1 >= STRIKES {
-            self.fail();
-        }
-    }
-
-    pub(super) fn number(&self) -> u64 {
-        self.health.number
-    }
-
-    pub(super) fn server(&self) -> &ConnectionInfo {
-        &self.server
-    }
-
-    /// How many replicas the server had at the last heartbeat.
-    pub(super) fn replicas(&self) -> usize {
-        self.health.replicas.load(Ordering::Relaxed)
     }
 }
 
 /// Keeps one connection.
 struct Keeper {
-    server: ConnectionInfo,
-    options: LinkOptions,
+    source: Source,
+    /// Places that were named as the master without being asked for.
+    named: watch::Receiver<Option<Place>>,
+    /// One that was named and not looked at yet.
+    next: Option<Place>,
+    reach: Arc<Reach>,
     state: watch::Sender<State>,
     changes: watch::Sender<u64>,
 }
 
 impl Keeper {
-    async fn keep(self) {
+    async fn keep(mut self) {
         let mut backoff = FIRST_BACKOFF;
         loop {
-            match timeout(self.options.connect_within, self.open()).await {
-                Ok(Ok(link)) => {
-                    let link = Arc::new(link);
+            match self.attempt().await {
+                Attempt::Made(link) => {
                     backoff = FIRST_BACKOFF;
-                    self.state.send_replace(State::Up(link.clone()));
-                    self.changes.send_modify(|changes| *changes += 1);
-                    self.watch_over(&link).await;
-                    self.state.send_replace(State::Down(Instant::now()));
+                    self.serve(Arc::new(link)).await;
                 }
-                Ok(Err(_)) | Err(_) => {
-                    sleep(backoff).await;
+                Attempt::Interrupted => {}
+                Attempt::Failed(cause) => {
+                    self.note(cause);
+                    self.pause(jittered(backoff)).await;
                     backoff = (backoff * 2).min(LONGEST_BACKOFF);
                 }
             }
         }
     }
 
-    async fn open(&self) -> RedisResult<Link> {
-        let connection = connect(&self.server, &self.options).await?;
+    /// One attempt, which ends early where somebody else is named as the master.
+    async fn attempt(&mut self) -> Attempt {
+        let place = self.next.take();
         let number = *self.changes.borrow() + 1;
-        let health = Health {
-            number,
-            strikes: AtomicU32::new(0),
-            replicas: AtomicUsize::new(0),
-            failed: Notify::new(),
+        let open = async {
+            if let Some(place) = place
+                && let Some(link) = self.insist(place, number).await
+            {
+                return Ok(link);
+            }
+            Link::open(&self.reach, self.source.find().await?, number).await
         };
-        let link = Link { connection, server: self.server.clone(), health };
-        self.check(&link).await?;
-        Ok(link)
+        let mut named = self.named.clone();
+        tokio::select! {
+            biased;
+            opened = timeout(self.reach.options.connect_within, open) => match opened {
+                Ok(Ok(link)) => Attempt::Made(link),
+                Ok(Err(cause)) => Attempt::Failed(cause),
+                Err(_) => Attempt::Failed(silence()),
+            },
+            place = another(&mut named, None) => {
+                self.named = named;
+                self.next = Some(place);
+                Attempt::Interrupted
+            }
+        }
     }
 
-    /// Whether the server serves as a master; also counts its replicas.
-    async fn check(&self, link: &Link) -> RedisResult<()> {
-        let mut connection = link.connection.clone();
-        redis::cmd("PING").exec_async(&mut connection).await?;
-        let role = redis::cmd("ROLE").query_async::<Vec<Value>>(&mut connection).await;
-        let Ok(role) = role else { return Ok(()) };
-        if matches!(role.first(), Some(Value::BulkString(name)) if name != b"master") {
-            return Err(RedisError::from((redis::ErrorKind::Client, "the server is no master")));
+    /// Connects to a server that was named a moment ago, and may need one more to become the master.
+    async fn insist(&self, place: Place, number: u64) -> Option<Link> {
+        for _ in 0..PROMOTION_LOOKS {
+            if let Ok(link) = Link::open(&self.reach, place.clone(), number).await {
+                return Some(link);
+            }
+            sleep(BETWEEN_PROMOTION_LOOKS).await;
         }
-        if let Some(Value::Array(replicas)) = role.get(2) {
-            link.health.replicas.store(replicas.len(), Ordering::Relaxed);
-        }
-        Ok(())
+        None
     }
 
-    /// Returns once the connection is no good any more.
-    async fn watch_over(&self, link: &Link) {
-        let mut missed = 0;
-        while missed < STRIKES {
-            tokio::select! {
-                () = link.health.failed.notified() => return,
-                () = sleep(self.options.heartbeat) => {}
+    /// Serves with a connection until it is no good any more.
+    async fn serve(&mut self, link: Arc<Link>) {
+        tracing::info!(server = %link.place(), "connected to the redis master");
+        self.tell(LinkEvent::Made);
+        self.state.send_replace(State::Up(link.clone()));
+        self.changes.send_modify(|changes| *changes += 1);
+        let failure = tokio::select! {
+            failure = link.watch_over(&self.reach) => failure,
+            place = another(&mut self.named, Some(link.place())) => Failure::Moved(place),
+        };
+        tracing::warn!(server = %link.place(), reason = %failure, "gave up the connection to the redis master");
+        self.state.send_replace(State::Down(Outage::begin()));
+        self.tell(LinkEvent::Lost);
+        if let Failure::Moved(place) = failure {
+            self.next = Some(place);
+        }
+    }
+
+    fn tell(&self, event: LinkEvent) {
+        if let Some(watcher) = &self.reach.options.watcher {
+            watcher.tell(event);
+        }
+    }
+
+    /// Notes why there is no connection, and says so once in each outage.
+    fn note(&self, cause: RedisError) {
+        self.state.send_if_modified(|state| {
+            if let State::Down(outage) = state {
+                if outage.cause.is_none() {
+                    tracing::warn!(%cause, "no redis master is within reach");
+                }
+                outage.cause = Some(cause);
             }
-            match timeout(self.options.heartbeat, self.check(link)).await {
-                Ok(Ok(())) => missed = 0,
-                Ok(Err(_)) => return,
-                Err(_) => missed += 1,
-            }
+            false
+        });
+    }
+
+    async fn pause(&mut self, pause: Duration) {
+        if let Ok(place) = timeout(pause, another(&mut self.named, None)).await {
+            self.next = Some(place);
         }
     }
 }
 
-pub(super) async fn connect(
-    server: &ConnectionInfo,
-    options: &LinkOptions,
-) -> RedisResult<MultiplexedConnection> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(options.connect_within))
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(QUEUE);
-    Client::open(server.clone())?.get_multiplexed_async_connection_with_config(&config).await
+/// What an attempt to connect came to.
+enum Attempt {
+    Made(Link),
+    Failed(RedisError),
+    /// Somebody else was named as the master.
+    Interrupted,
+}
+
+/// The next place that is named as the master and is not `current`.
+async fn another(named: &mut watch::Receiver<Option<Place>>, current: Option<&Place>) -> Place {
+    loop {
+        if named.changed().await.is_err() {
+            // Nobody is left who could name one.
+            std::future::pending::<()>().await;
+        }
+        let place = named.borrow_and_update().clone();
+        if let Some(place) = place.filter(|place| Some(place) != current) {
+            return place;
+        }
+    }
+}
+
+fn silence() -> RedisError {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "the server does not answer").into()
+}
+
+/// Between half and one and a half of a pause, so that processes do not come all at once.
+pub(super) fn jittered(pause: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
 }

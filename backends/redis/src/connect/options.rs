@@ -1,9 +1,12 @@
 //! How to talk to the servers.
 
+use std::fmt;
 use std::time::Duration;
 
+use super::Watcher;
+
 /// How to talk to the servers. Every field has a default.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct LinkOptions {
     pub(super) connect_within: Duration,
@@ -12,6 +15,9 @@ pub struct LinkOptions {
     pub(super) lanes: usize,
     pub(super) roots: Option<Vec<u8>>,
     pub(super) insecure_tls: bool,
+    pub(super) sentinel_user: Option<String>,
+    pub(super) sentinel_password: Option<String>,
+    pub(super) watcher: Option<Watcher>,
 }
 
 impl Default for LinkOptions {
@@ -19,10 +25,13 @@ impl Default for LinkOptions {
         Self {
             connect_within: Duration::from_millis(500),
             heartbeat: Duration::from_millis(250),
-            patience: Duration::from_millis(250),
+            patience: Duration::from_millis(500),
             lanes: 16,
             roots: None,
             insecure_tls: false,
+            sentinel_user: None,
+            sentinel_password: None,
+            watcher: None,
         }
     }
 }
@@ -46,7 +55,7 @@ impl LinkOptions {
         self
     }
 
-    /// How long after the loss of a connection operations wait for the next one before they are refused at once: 250 ms
+    /// How long after the loss of a connection operations wait for the next one before they are refused at once: 500 ms
     /// by default.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -70,5 +79,31 @@ impl LinkOptions {
     pub fn allow_insecure_tls(mut self, allow: bool) -> Self {
         self.insecure_tls = allow;
         self
+    }
+
+    /// Who logs in at the sentinels: by default nobody does. The login of the address is that of the servers.
+    pub fn sentinel_login(mut self, user: Option<String>, password: impl Into<String>) -> Self {
+        self.sentinel_user = user;
+        self.sentinel_password = Some(password.into());
+        self
+    }
+
+    /// Who hears what happens to the shared connections.
+    pub fn watcher(mut self, watcher: Watcher) -> Self {
+        self.watcher = Some(watcher);
+        self
+    }
+}
+
+/// Shows no password.
+impl fmt::Debug for LinkOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkOptions")
+            .field("connect_within", &self.connect_within)
+            .field("heartbeat", &self.heartbeat)
+            .field("patience", &self.patience)
+            .field("lanes", &self.lanes)
+            .field("insecure_tls", &self.insecure_tls)
+            .finish_non_exhaustive()
     }
 }

@@ -2,20 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use abide_core::{Error, ErrorKind};
+use abide_core::Error;
 use redis::{Pipeline, Value};
 use tokio::sync::watch;
-use tokio::time::timeout_at;
 
-use super::lanes::{Lanes, lanes};
-use super::node::Node;
-use super::verdict::{self, Verdict};
+use super::address::Kind;
+use super::cluster::Cluster;
+use super::exchange::{Route, exchange};
+use super::master::Master;
+use super::node::Source;
+use super::sentinel::Sentinels;
+use super::target::{Place, Reach};
+use super::verdict;
 use super::{Address, AddressError, LinkOptions, Script, Terms};
-
-/// The part of the remaining time that replicas are waited for; the rest is for the answer's way back.
-const WAIT_SHARE: f64 = 0.8;
 
 /// The servers of one address. Cheap to clone; the last clone lets go of the connections.
 #[derive(Clone)]
@@ -24,14 +24,7 @@ pub struct Servers(Arc<Inner>);
 struct Inner {
     address: Address,
     changes: watch::Receiver<u64>,
-    master: Master,
-}
-
-/// One master, for an operation that concerns no single key.
-#[derive(Clone)]
-pub struct Master {
-    node: Arc<Node>,
-    lanes: Lanes,
+    route: Route,
 }
 
 /// What was answered, and how many replicas have it.
@@ -57,9 +50,20 @@ impl Servers {
     /// Outside of a tokio runtime.
     pub fn open(address: Address, options: LinkOptions) -> Result<Self, AddressError> {
         let (sender, changes) = watch::channel(0);
-        let node = Arc::new(Node::start(address.server.clone(), &options, sender));
-        let lanes = lanes(&node, &options);
-        Ok(Self(Arc::new(Inner { address, changes, master: Master { node, lanes } })))
+        let reach = Arc::new(Reach::servers(&address, &options)?);
+        let one = |source| Route::One(Master::start(source, &reach, &sender));
+        let route = match &address.kind {
+            Kind::Server(host) => one(Source::Fixed(Place::Host(host.clone()))),
+            Kind::Unix(path) => one(Source::Fixed(Place::Socket(path.clone()))),
+            Kind::Sentinel { sentinels, master } => {
+                let asking = Reach::sentinels(&address, &options)?;
+                one(Source::Sentinels(Sentinels::new(sentinels.clone(), master.clone(), asking)))
+            }
+            Kind::Cluster(seeds) => {
+                Route::Cluster(Cluster::start(seeds.clone(), reach.clone(), sender.clone()))
+            }
+        };
+        Ok(Self(Arc::new(Inner { address, changes, route })))
     }
 
     /// Runs commands that concern `key` alone (or keys of its hash tag), in one trip, without a transaction, and answers one
@@ -75,7 +79,7 @@ impl Servers {
     ///
     /// As `Ambiguous`: the commands may still be sent.
     pub async fn run(&self, key: &[u8], commands: &Pipeline, terms: Terms) -> Result<Vec<Value>, Error> {
-        self.of(key).run(commands, terms).await
+        Ok(self.run_and_wait(key, commands, 0, terms).await?.values)
     }
 
     /// Runs a script with `key` as `KEYS[1]`: by its hash, and with its text at once where the server does not know it.
@@ -90,12 +94,7 @@ impl Servers {
         arguments: &[&[u8]],
         terms: Terms,
     ) -> Result<Value, Error> {
-        let master = self.of(key);
-        let reply = first(master.run(&script.by_hash(key, arguments), terms).await?);
-        if !verdict::is_no_script(&reply) {
-            return Ok(reply);
-        }
-        Ok(first(master.run(&script.by_text(key, arguments), terms).await?))
+        Ok(first(self.invoke_and_wait(key, script, arguments, 0, terms).await?.values))
     }
 
     /// As [`run`](Self::run), then waits in the same trip until `replicas` replicas have the write, or most of the time is
@@ -111,7 +110,7 @@ impl Servers {
         replicas: usize,
         terms: Terms,
     ) -> Result<Acknowledged, Error> {
-        self.of(key).run_and_wait(commands.clone(), replicas, terms).await
+        exchange(&self.0.route, key, commands, replicas, terms).await
     }
 
     /// As [`invoke`](Self::invoke), with the waiting of [`run_and_wait`](Self::run_and_wait).
@@ -127,27 +126,34 @@ impl Servers {
         replicas: usize,
         terms: Terms,
     ) -> Result<Acknowledged, Error> {
-        let master = self.of(key);
-        let by_hash = master.run_and_wait(script.by_hash(key, arguments), replicas, terms).await?;
+        let by_hash = self.run_and_wait(key, &script.by_hash(key, arguments), replicas, terms).await?;
         if !by_hash.values.first().is_some_and(verdict::is_no_script) {
             return Ok(by_hash);
         }
-        master.run_and_wait(script.by_text(key, arguments), replicas, terms).await
+        self.run_and_wait(key, &script.by_text(key, arguments), replicas, terms).await
     }
 
-    /// How many replicas the master of `key` had at the last heartbeat, 250 ms ago by default; `None` while it is away.
+    /// How many replicas the master of `key` had at the last heartbeat, 250 ms ago by default; `None` while it is away, or
+    /// where it does not tell.
     #[must_use]
     pub fn replicas(&self, key: &[u8]) -> Option<usize> {
-        self.of(key).node.now().map(|link| link.replicas())
+        let link = match &self.0.route {
+            Route::One(master) => master.link(),
+            Route::Cluster(cluster) => cluster.now(key)?.link(),
+        };
+        link?.replicas()
     }
 
     /// Every master, for what concerns no single key.
     ///
     /// # Errors
     ///
-    /// `Unavailable` where they are not known.
-    pub async fn masters(&self, _terms: Terms) -> Result<Vec<Master>, Error> {
-        Ok(vec![self.0.master.clone()])
+    /// `Unavailable` where they are not all known.
+    pub async fn masters(&self, terms: Terms) -> Result<Vec<Master>, Error> {
+        match &self.0.route {
+            Route::One(master) => Ok(vec![master.clone()]),
+            Route::Cluster(cluster) => cluster.masters(terms.deadline).await,
+        }
     }
 
     /// Counts the connections made to masters. It moves after each failover, each restart of a server and each loss of a
@@ -160,92 +166,19 @@ impl Servers {
     /// Whether every master is within reach.
     #[must_use]
     pub fn ready(&self) -> bool {
-        self.0.master.node.now().is_some()
-    }
-
-    fn of(&self, _key: &[u8]) -> &Master {
-        &self.0.master
-    }
-}
-
-impl Master {
-    /// As [`Servers::run`], on this master.
-    ///
-    /// # Errors
-    ///
-    /// As [`Servers::run`].
-    pub async fn run(&self, commands: &Pipeline, terms: Terms) -> Result<Vec<Value>, Error> {
-        loop {
-            let link = self.node.link(terms.deadline).await?;
-            let replies = match link.send(commands, terms.deadline).await {
-                Ok(replies) => replies,
-                Err(_) if terms.read_only && !terms.remaining().is_zero() => continue,
-                Err(lost) => return Err(lost.into_error(terms.read_only)),
-            };
-            let Some((verdict, reply)) = worst(&replies) else { return Ok(replies) };
-            if verdict == Verdict::NotServing {
-                link.fail();
-            }
-            return Err(verdict::refused(verdict, reply));
+        match &self.0.route {
+            Route::One(master) => master.link().is_some(),
+            Route::Cluster(cluster) => cluster.ready(),
         }
     }
-
-    async fn run_and_wait(
-        &self,
-        mut commands: Pipeline,
-        replicas: usize,
-        terms: Terms,
-    ) -> Result<Acknowledged, Error> {
-        let link = self.node.link(terms.deadline).await?;
-        let wanted = replicas.min(link.replicas());
-        if wanted == 0 {
-            return Ok(Acknowledged { values: self.run(&commands, terms).await?, replicas: 0 });
-        }
-        commands.cmd("WAIT").arg(wanted).arg(millis(terms.remaining().mul_f64(WAIT_SHARE)));
-        let lane = timeout_at(terms.deadline, self.lanes.get()).await;
-        let Ok(Ok(mut lane)) = lane else {
-            return Err(Error::new(
-                ErrorKind::Unavailable,
-                "no connection to redis is free to wait for replicas",
-            ));
-        };
-        let mut values =
-            lane.send(&commands, terms.deadline).await.map_err(|lost| lost.into_error(terms.read_only))?;
-        let waited = values.pop();
-        if let Some((verdict, reply)) = worst(&values) {
-            return Err(verdict::refused(verdict, reply));
-        }
-        let replicas = match waited {
-            Some(Value::Int(replicas)) => usize::try_from(replicas).unwrap_or(0),
-            _ => 0,
-        };
-        Ok(Acknowledged { values, replicas })
-    }
-}
-
-/// The first reply that is a refusal.
-fn worst(replies: &[Value]) -> Option<(Verdict, &Value)> {
-    let judged = replies.iter().map(|reply| (verdict::judge(reply), reply));
-    judged.into_iter().find(|(verdict, _)| *verdict != Verdict::Answer)
 }
 
 fn first(replies: Vec<Value>) -> Value {
     replies.into_iter().next().unwrap_or(Value::Nil)
 }
 
-fn millis(duration: Duration) -> u64 {
-    // `WAIT 0` waits for ever.
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
-}
-
 impl fmt::Debug for Servers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Servers").field("address", &self.0.address).field("ready", &self.ready()).finish()
-    }
-}
-
-impl fmt::Debug for Master {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Master").field("node", &self.node).finish_non_exhaustive()
     }
 }

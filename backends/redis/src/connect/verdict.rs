@@ -30,6 +30,12 @@ pub(super) enum Verdict {
     Answer,
     /// It is no master, or not yet: nothing was written, another one is to be found.
     NotServing,
+    /// Another server has the slot: nothing was written.
+    Moved,
+    /// Another server has the key already: nothing was written.
+    Ask,
+    /// The keys are on their way: nothing was written.
+    TryAgain,
     /// It refuses for now, or for this user: nothing was written.
     Refused,
     /// It has no memory left: nothing was written.
@@ -46,8 +52,12 @@ pub(super) fn judge(reply: &Value) -> Verdict {
 fn judge_code(code: &str) -> Verdict {
     match code {
         "READONLY" | "MASTERDOWN" | "LOADING" => Verdict::NotServing,
-        "NOAUTH" | "NOPERM" | "NOREPLICAS" | "MISCONF" | "BUSY" | "CLUSTERDOWN" | "TRYAGAIN"
-        | "WRONGPASS" => Verdict::Refused,
+        "MOVED" => Verdict::Moved,
+        "ASK" => Verdict::Ask,
+        "TRYAGAIN" => Verdict::TryAgain,
+        "NOAUTH" | "NOPERM" | "NOREPLICAS" | "MISCONF" | "BUSY" | "CLUSTERDOWN" | "WRONGPASS" => {
+            Verdict::Refused
+        }
         "OOM" => Verdict::Full,
         _ => Verdict::Answer,
     }

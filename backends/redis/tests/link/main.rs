@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod cluster;
+mod sentinel;
 mod single;
 mod stage;

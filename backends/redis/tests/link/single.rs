@@ -1,25 +1,27 @@
 //! A single server.
 
+use std::time::Duration;
+
 use abide_core::ErrorKind;
 use abide_harness::Redis;
 use abide_redis::connect::{Script, Terms};
 use redis::Value;
+use tokio::time::Instant;
 
-use crate::stage::{get, open, set, soon};
+use crate::stage::{Load, get, impatient, open, open_with, read, set, soon, until, up};
 
 #[tokio::test]
 async fn a_command_is_answered() {
     let redis = Redis::single().await;
-    let servers = open(&redis);
+    let servers = open(&redis.url());
     assert_eq!(servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap(), [Value::Okay]);
-    let got = servers.run(b"a", &get("a"), Terms::read(soon())).await.unwrap();
-    assert_eq!(got, [Value::BulkString(b"1".to_vec())]);
+    assert_eq!(read(&servers, "a").await.unwrap(), Value::BulkString(b"1".to_vec()));
 }
 
 #[tokio::test]
 async fn a_script_that_the_server_forgot_is_sent_again_at_once() {
     let redis = Redis::single().await;
-    let servers = open(&redis);
+    let servers = open(&redis.url());
     let script = Script::new("return redis.call('INCRBY', KEYS[1], ARGV[1])");
     let call = || servers.invoke(b"a", &script, &[b"2"], Terms::write(soon()));
     assert_eq!(call().await.unwrap(), Value::Int(2));
@@ -35,11 +37,132 @@ async fn a_script_that_the_server_forgot_is_sent_again_at_once() {
 async fn a_server_that_is_away_at_the_start_is_found_later() {
     let mut redis = Redis::single().await;
     redis.kill9().await;
-    let servers = open(&redis);
+    let servers = open(&redis.url());
     let error = servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     redis.restart().await;
-    let mut changes = servers.masters_changed();
-    changes.wait_for(|changes| *changes > 0).await.unwrap();
+    up(&servers).await;
     servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_error_of_the_command_itself_is_part_of_the_answer() {
+    let redis = Redis::single().await;
+    let servers = open(&redis.url());
+    redis.cli(&["LPUSH", "list", "1"]).await;
+    let mut commands = get("list");
+    commands.cmd("PING");
+    let answers = servers.run(b"list", &commands, Terms::read(soon())).await.unwrap();
+    assert!(matches!(&answers[0], Value::ServerError(error) if error.code() == "WRONGTYPE"), "{answers:?}");
+    assert_eq!(answers[1], Value::SimpleString("PONG".into()));
+}
+
+#[tokio::test]
+async fn a_server_that_is_a_replica_is_never_written_to() {
+    let (master, replica) = tokio::join!(Redis::single(), Redis::single());
+    replica.cli(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]).await;
+    replica.until("master_link_status", "up").await;
+    let servers = open(&replica.url());
+    let error = servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert_eq!(replica.calls().await.of_command("set"), 0);
+    replica.cli(&["REPLICAOF", "NO", "ONE"]).await;
+    up(&servers).await;
+    servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_memory_says_full_and_nothing_is_written() {
+    let redis = Redis::single().await;
+    let servers = open(&redis.url());
+    up(&servers).await;
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    let error = servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert_eq!(read(&servers, "a").await.unwrap(), Value::Nil);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_more_replicas_is_unavailable() {
+    let redis = Redis::single().await;
+    let servers = open(&redis.url());
+    up(&servers).await;
+    redis.cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
+    let error = servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_costs_no_request_its_deadline_and_is_found_again() {
+    let mut redis = Redis::single().await;
+    let servers = open_with(&redis.url(), impatient());
+    up(&servers).await;
+    let load = Load::start(&servers, 8, "a");
+    load.goes_on().await;
+    redis.kill9().await;
+    until(|| !servers.ready()).await;
+    // A thousand refusals together take less than one deadline.
+    let begin = Instant::now();
+    for _ in 0..1_000 {
+        let error = servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(1), "a thousand refusals took {:?}", begin.elapsed());
+    redis.restart().await;
+    load.goes_on().await;
+    load.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hung_server_is_given_up_and_used_again_once_it_goes_on() {
+    let redis = Redis::single().await;
+    let servers = open_with(&redis.url(), impatient());
+    up(&servers).await;
+    let load = Load::start(&servers, 8, "a");
+    load.goes_on().await;
+    redis.stop().await;
+    until(|| !servers.ready()).await;
+    let begin = Instant::now();
+    for _ in 0..1_000 {
+        let error = servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(1), "a thousand refusals took {:?}", begin.elapsed());
+    redis.cont().await;
+    load.goes_on().await;
+    load.end().await;
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_ambiguous_and_a_read_unavailable() {
+    let redis = Redis::single().await;
+    let servers = open(&redis.url());
+    up(&servers).await;
+    redis.stop().await;
+    let shortly = || Instant::now() + Duration::from_millis(100);
+    let write = servers.run(b"a", &set("a", "1"), Terms::write(shortly())).await.unwrap_err();
+    let read = servers.run(b"a", &get("a"), Terms::read(shortly())).await.unwrap_err();
+    assert_eq!((write.kind(), read.kind()), (ErrorKind::Ambiguous, ErrorKind::Unavailable));
+}
+
+#[tokio::test]
+async fn a_read_is_sent_again_where_its_connection_breaks() {
+    let redis = Redis::single().await;
+    let servers = open(&redis.url());
+    servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap();
+    for _ in 0..20 {
+        redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]).await;
+        assert_eq!(read(&servers, "a").await.unwrap(), Value::BulkString(b"1".to_vec()));
+    }
+}
+
+#[tokio::test]
+async fn each_connection_that_is_made_counts_as_a_change() {
+    let redis = Redis::single().await;
+    let servers = open(&redis.url());
+    up(&servers).await;
+    let mut changes = servers.masters_changed();
+    let before = *changes.borrow();
+    redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]).await;
+    changes.wait_for(|changes| *changes > before).await.unwrap();
 }

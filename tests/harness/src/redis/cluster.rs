@@ -61,9 +61,9 @@ impl RedisCluster {
         for (number, server) in self.servers.iter().enumerate() {
             ok(server, &["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]).await;
         }
-        let (port, bus) = (self.servers[0].port().to_string(), bus(&self.servers[0]).await);
+        let port = self.servers[0].port().to_string();
         for server in &self.servers[1..] {
-            ok(server, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await;
+            ok(server, &["CLUSTER", "MEET", "127.0.0.1", &port]).await;
         }
         self.until("everybody knows everybody", async |server| {
             let lines = lines(server).await;
@@ -215,11 +215,6 @@ impl RedisCluster {
 async fn ok(server: &Redis, command: &[&str]) {
     let answer = server.cli(command).await;
     assert_eq!(answer, "OK", "{command:?}");
-}
-
-async fn bus(server: &Redis) -> String {
-    let answer = server.cli(&["CONFIG", "GET", "cluster-port"]).await;
-    answer.lines().nth(1).expect("the server has a bus").trim().to_owned()
 }
 
 async fn lines(server: &Redis) -> Vec<Line> {

@@ -5,7 +5,6 @@ use std::path::Path;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::ports;
 use super::tls::Certificates;
 
 /// How a server is started, beyond what every test's server is: on loopback, with nothing on disk.
@@ -83,8 +82,7 @@ impl RedisSettings {
         }
         command.args(["--save", "", "--appendonly", "no", "--unixsocket", "redis.sock"]);
         if self.cluster {
-            let bus = ports::free().to_string();
-            command.args(["--cluster-enabled", "yes", "--cluster-port", &bus]);
+            command.args(["--cluster-enabled", "yes"]);
         }
     }
 

@@ -1,0 +1,183 @@
+//! One connection to one server, and its health.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use redis::aio::MultiplexedConnection;
+use redis::{Pipeline, RedisError, RedisResult, Value};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::target::{Place, Reach};
+use super::verdict::Lost;
+use super::watcher::LinkEvent;
+
+/// This many operations, or heartbeats, without an answer in a row, and a connection is replaced.
+const STRIKES: u32 = 3;
+/// The count of replicas where the server does not tell.
+const UNKNOWN: usize = usize::MAX;
+
+/// A connection to a server that was a master when it began.
+pub(super) struct Link {
+    connection: MultiplexedConnection,
+    place: Place,
+    number: u64,
+    strikes: AtomicU32,
+    replicas: AtomicUsize,
+    failed: Notify,
+}
+
+impl Link {
+    /// Connects, and asks the server whether it is a master.
+    pub(super) async fn open(reach: &Reach, place: Place, number: u64) -> RedisResult<Self> {
+        let link = Self {
+            connection: reach.connect_watched(&place).await?,
+            place,
+            number,
+            strikes: AtomicU32::new(0),
+            replicas: AtomicUsize::new(UNKNOWN),
+            failed: Notify::new(),
+        };
+        link.check().await?;
+        Ok(link)
+    }
+
+    /// Sends commands and waits for their replies.
+    pub(super) async fn send(&self, commands: &Pipeline, deadline: Instant) -> Result<Vec<Value>, Lost> {
+        let mut connection = self.connection.clone();
+        let sent = connection.send_packed_commands(commands, 0, commands.len());
+        match timeout_at(deadline, sent).await {
+            Ok(Ok(replies)) => {
+                self.strikes.store(0, Ordering::Relaxed);
+                Ok(replies)
+            }
+            Ok(Err(error)) => {
+                self.fail();
+                Err(Lost::Broken(error))
+            }
+            Err(_) => {
+                if self.strikes.fetch_add(1, Ordering::Relaxed) + 1 >= STRIKES {
+                    self.fail();
+                }
+                Err(Lost::TimedOut)
+            }
+        }
+    }
+
+    /// Has the connection replaced.
+    pub(super) fn fail(&self) {
+        self.failed.notify_one();
+    }
+
+    /// Which connection of its node it is.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// How many replicas the server had at the last heartbeat, if it tells.
+    pub(super) fn replicas(&self) -> Option<usize> {
+        Some(self.replicas.load(Ordering::Relaxed)).filter(|replicas| *replicas != UNKNOWN)
+    }
+
+    /// Returns once the connection is no good any more, and says why.
+    pub(super) async fn watch_over(&self, reach: &Reach) -> Failure {
+        let (every, mut missed) = (reach.options.heartbeat, 0);
+        loop {
+            // One that was missed took its time already.
+            if missed == 0 {
+                tokio::select! {
+                    () = self.failed.notified() => return Failure::Reported,
+                    () = sleep(every) => {}
+                }
+            }
+            let heartbeat = tokio::select! {
+                () = self.failed.notified() => return Failure::Reported,
+                heartbeat = timeout(every, self.check()) => heartbeat,
+            };
+            match heartbeat {
+                Ok(Ok(())) => missed = 0,
+                Ok(Err(error)) => return Failure::Refused(error),
+                Err(_) => {
+                    missed += 1;
+                    if let Some(watcher) = &reach.options.watcher {
+                        watcher.tell(LinkEvent::Silent);
+                    }
+                }
+            }
+            if missed >= STRIKES {
+                return Failure::Silent;
+            }
+        }
+    }
+
+    /// Whether the server serves as a master; also counts its replicas.
+    async fn check(&self) -> RedisResult<()> {
+        let mut connection = self.connection.clone();
+        let mut questions = Pipeline::with_capacity(2);
+        questions.cmd("PING").cmd("ROLE");
+        let answers = connection.send_packed_commands(&questions, 0, 2).await?;
+        let [ping, role] = answers.as_slice() else {
+            return Err(client("the server answers something else"));
+        };
+        if let Value::ServerError(error) = ping
+            && error.code() != "NOPERM"
+        {
+            return Err(error.clone().into());
+        }
+        self.take_role(role)
+    }
+
+    /// A server that does not tell its role, or may not, is taken for a master: READONLY says otherwise.
+    fn take_role(&self, role: &Value) -> RedisResult<()> {
+        let Value::Array(role) = role else { return Ok(()) };
+        match role.as_slice() {
+            [Value::BulkString(name), _, Value::Array(replicas)] if name == b"master" => {
+                self.replicas.store(replicas.len(), Ordering::Relaxed);
+                Ok(())
+            }
+            [Value::BulkString(name), ..] if name != b"master" => Err(client("the server is not a master")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("place", &self.place)
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a connection is given up.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// An operation met a broken connection, a server that is no master, or a silence.
+    Reported,
+    /// A heartbeat was refused, or the connection broke.
+    Refused(RedisError),
+    /// Heartbeats were not answered.
+    Silent,
+    /// Somebody else is the master now.
+    Moved(Place),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reported => f.write_str("an operation failed on it"),
+            Self::Refused(error) => error.fmt(f),
+            Self::Silent => f.write_str("it does not answer"),
+            Self::Moved(place) => write!(f, "the sentinels name {place}"),
+        }
+    }
+}
+
+fn client(text: &'static str) -> RedisError {
+    (redis::ErrorKind::Client, text).into()
+}
