@@ -124,14 +124,13 @@ impl fmt::Debug for Address {
     }
 }
 
-/// An address on its way from text.
+/// An address on its way from text. An error shows none of it: what looks like a host may be the half of a password that
+/// should have been encoded.
 struct Reader<'a> {
     scheme: &'a str,
     tls: bool,
     insecure: bool,
     rest: &'a str,
-    /// Whether an error may show parts of the text: not where a password may be among them.
-    may_show: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -148,8 +147,7 @@ impl<'a> Reader<'a> {
             None => (rest, None),
         };
         let tls = scheme.starts_with("rediss");
-        let reader =
-            Self { scheme, tls, insecure: fragment == Some("insecure"), rest, may_show: !rest.contains('@') };
+        let reader = Self { scheme, tls, insecure: fragment == Some("insecure"), rest };
         match fragment {
             Some("insecure") if tls => Ok(reader),
             Some("insecure") => Err(reader.error("`#insecure` without TLS")),
@@ -229,19 +227,17 @@ impl<'a> Reader<'a> {
     }
 
     fn host(&self, text: &str, default: u16) -> Result<Host, AddressError> {
-        let shown = || if self.may_show { format!(" {text:?}") } else { String::new() };
-        let wrong = |what: &str| self.error(&format!("{what}{}", shown()));
         if text.is_empty() {
             return Err(self.error("an empty host"));
         }
-        let url =
-            Url::parse(&format!("redis://{text}")).map_err(|_| wrong("a host or port that is none:"))?;
+        let url = Url::parse(&format!("redis://{text}"))
+            .map_err(|_| self.error("a host or a port that is none"))?;
         let Some(host) = url.host_str().filter(|_| matches!(url.path(), "" | "/")) else {
-            return Err(wrong("a host that is none:"));
+            return Err(self.error("a host that is none"));
         };
         let port = url.port().unwrap_or(default);
         if port == 0 {
-            return Err(wrong("a port that is none:"));
+            return Err(self.error("a port that is none"));
         }
         let name = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         Ok(Host { name: name.to_owned(), port })
@@ -253,8 +249,7 @@ impl<'a> Reader<'a> {
             return Ok(0);
         }
         let number = text.parse().ok().filter(|number| *number >= 0);
-        let shown = if self.may_show { format!(": {text:?}") } else { String::new() };
-        number.ok_or_else(|| self.error(&format!("a database that is no number{shown}")))
+        number.ok_or_else(|| self.error("a database that is no number"))
     }
 
     fn error(&self, what: &str) -> AddressError {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use abide_core::{Error, ErrorKind};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use redis::Pipeline;
+use redis::{Pipeline, RedisError};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -48,6 +48,8 @@ struct Nodes {
     /// Since when there is no map, or the process began.
     since: Instant,
     doubt: Notify,
+    /// Why nobody could be asked for the map, the last time.
+    cause: Mutex<Option<RedisError>>,
 }
 
 impl Cluster {
@@ -61,6 +63,7 @@ impl Cluster {
             map: watch::Sender::new(None),
             since: Instant::now(),
             doubt: Notify::new(),
+            cause: Mutex::default(),
         });
         let task = tokio::spawn(nodes.clone().keep_fresh()).abort_handle();
         Self(Arc::new(Shared { nodes, task }))
@@ -129,9 +132,7 @@ impl Cluster {
         let mut map = nodes.map.subscribe();
         let known = timeout_at(until, map.wait_for(Option::is_some)).await;
         let known = known.ok().and_then(Result::ok).and_then(|map| map.clone());
-        known.ok_or_else(|| {
-            Error::new(ErrorKind::Unavailable, "no server of the redis cluster is within reach")
-        })
+        known.ok_or_else(|| nodes.away())
     }
 }
 
@@ -207,11 +208,26 @@ impl Nodes {
     }
 
     async fn ask_anew(&self, host: &Host) -> Option<Vec<Range>> {
-        let answer = timeout(self.reach.options.connect_within, async {
-            let mut connection = self.reach.connect(&Place::Host(host.clone())).await.ok()?;
-            connection.send_packed_commands(&question(), 0, 1).await.ok()?.pop()
+        let asked = timeout(self.reach.options.connect_within, async {
+            let mut connection = self.reach.connect(&Place::Host(host.clone())).await?;
+            connection.send_packed_commands(&question(), 0, 1).await
         });
-        ranges(&answer.await.ok()??, host)
+        match asked.await {
+            Ok(Ok(mut answer)) => ranges(&answer.pop()?, host),
+            Ok(Err(cause)) => {
+                *self.cause.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    fn away(&self) -> Error {
+        let error = Error::new(ErrorKind::Unavailable, "no server of the redis cluster is within reach");
+        match &*self.cause.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(cause) => error.with_source(cause.clone()),
+            None => error,
+        }
     }
 
     fn at(&self, host: &Host) -> Master {

@@ -154,6 +154,7 @@ async fn a_cluster_that_is_away_at_the_start_is_found_later() {
     let servers = open(&url);
     let error = servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(std::error::Error::source(&error).is_some(), "it says why: {error:?}");
     for server in &mut cluster.servers {
         server.restart().await;
     }

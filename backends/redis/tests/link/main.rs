@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod addresses;
 mod cluster;
 mod sentinel;
 mod single;
 mod stage;
+mod ways;

@@ -152,7 +152,8 @@ impl RedisCluster {
     #[must_use]
     pub fn url(&self) -> String {
         let hosts: Vec<_> = self.servers.iter().map(|server| server.address().to_string()).collect();
-        format!("redis+cluster://{}", hosts.join(","))
+        let scheme = if self.servers[0].speaks_tls() { "rediss" } else { "redis" };
+        format!("{scheme}+cluster://{}", hosts.join(","))
     }
 
     async fn move_keys(&self, from: &Redis, to: &Redis, slot: &str) {

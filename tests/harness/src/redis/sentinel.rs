@@ -24,21 +24,27 @@ impl SentinelSet {
     ///
     /// Where it does not come up within a minute.
     pub async fn start() -> Self {
-        Self::start_with(&RedisSettings::default()).await
+        Self::start_with(RedisSettings::default(), None).await
     }
 
-    /// A set whose servers, not its sentinels, have these settings.
+    /// A set whose servers, not its sentinels, want a password.
     ///
     /// # Panics
     ///
     /// As [`start`](Self::start).
-    pub async fn start_with(settings: &RedisSettings) -> Self {
-        let settings = settings.clone().set("repl-diskless-sync-delay", &["0"]);
+    pub async fn start_with_password(password: &str) -> Self {
+        let settings =
+            RedisSettings::default().set("requirepass", &[password]).set("masterauth", &[password]);
+        Self::start_with(settings.cli(&["-a", password]), Some(password)).await
+    }
+
+    async fn start_with(settings: RedisSettings, password: Option<&str>) -> Self {
+        let settings = settings.set("repl-diskless-sync-delay", &["0"]);
         let master = Redis::start(settings.clone()).await;
         let port = master.port().to_string();
         let replica = || Redis::start(settings.clone().set("replicaof", &["127.0.0.1", &port]));
         let (first, second) = tokio::join!(replica(), replica());
-        let sentinel = || Redis::start(RedisSettings::default().sentinel(file(&port)));
+        let sentinel = || Redis::start(RedisSettings::default().sentinel(file(&port, password)));
         let (one, two, three) = tokio::join!(sentinel(), sentinel(), sentinel());
         let set = Self { servers: vec![master, first, second], sentinels: vec![one, two, three] };
         set.settled().await;
@@ -129,11 +135,13 @@ async fn port_of_master(sentinel: &Redis) -> u16 {
     answer.lines().nth(1).and_then(|port| port.trim().parse().ok()).expect("a sentinel names the master")
 }
 
-fn file(port: &str) -> String {
+fn file(port: &str, password: Option<&str>) -> String {
+    let login = password.map(|password| format!("sentinel auth-pass {NAME} {password}\n"));
     format!(
         "sentinel monitor {NAME} 127.0.0.1 {port} 2\n\
          sentinel down-after-milliseconds {NAME} 1000\n\
          sentinel failover-timeout {NAME} 10000\n\
-         sentinel parallel-syncs {NAME} 2\n"
+         sentinel parallel-syncs {NAME} 2\n{}",
+        login.unwrap_or_default()
     )
 }

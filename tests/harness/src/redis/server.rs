@@ -72,8 +72,12 @@ impl Redis {
     /// Its URL.
     #[must_use]
     pub fn url(&self) -> String {
-        let scheme = if self.settings.speaks_tls() { "rediss" } else { "redis" };
+        let scheme = if self.speaks_tls() { "rediss" } else { "redis" };
         format!("{scheme}://{}", self.address())
+    }
+
+    pub(super) fn speaks_tls(&self) -> bool {
+        self.settings.speaks_tls()
     }
 
     /// Its Unix socket.
