@@ -225,8 +225,13 @@ pub(crate) fn with_current(error: Error, current: &Loaded) -> Error {
     if error.kind() == ErrorKind::Conflict { error.with_current(current.clone()) } else { error }
 }
 
-/// Answers all of them with one error: the first with itself, the others with one that names it.
-fn answer_all(jobs: Vec<Job>, error: Error) {
+/// Answers all of them with one error: one alone with itself, several with one of its kind that names it.
+fn answer_all(mut jobs: Vec<Job>, error: Error) {
+    if jobs.len() == 1
+        && let Some(job) = jobs.pop()
+    {
+        return job.answer(Err(error));
+    }
     let kind = error.kind();
     let error = Arc::new(error);
     for job in jobs {

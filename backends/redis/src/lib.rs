@@ -53,7 +53,7 @@
 //! ```text
 //! ACL SETUSER abide on >PASSWORD resetkeys ~abide:* resetchannels -@all
 //!   +get +set +pexpire +eval +evalsha +zadd +zrem +zrange +zrangebyscore +zremrangebyscore +zscore +pttl
-//!   +scan +ping +role +info +wait +client|setinfo
+//!   +scan +ping +role +info +wait
 //! ```
 //!
 //! `+scan` is for [`end_all`](abide_core::SessionStore::end_all), `+info` for the warning above, `+wait` for replicas,

@@ -1,0 +1,14 @@
+//! What the Redis store claims beyond the contract, on real servers.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod combining;
+mod ended;
+mod expiry;
+mod peers;
+mod replicas;
+mod rights;
+mod sizes;
+mod stage;
+mod trips;
+mod users;
