@@ -1,7 +1,7 @@
 //! Fresh seeds on Redis at every run: `ABIDE_SEED` chooses the first, `ABIDE_SEEDS` how many.
 
 use abide_conformance::interleavings::check_seeds;
-use abide_harness::{Redis, seed};
+use abide_harness::{Redis, RedisCluster, SentinelSet, seed};
 use abide_interleavings::redis;
 
 fn seeds(usual: u64) -> u64 {
@@ -27,4 +27,16 @@ async fn check(url: String, usual: u64) {
 async fn whatever_the_order_a_store_on_a_single_server_is_that_of_one_session() {
     let server = Redis::single().await;
     check(server.url(), 300).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_the_order_a_store_on_a_sentinel_set_is_that_of_one_session() {
+    let set = SentinelSet::start().await;
+    check(set.url(), 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_the_order_a_store_on_a_cluster_is_that_of_one_session() {
+    let cluster = RedisCluster::start().await;
+    check(cluster.url(), 100).await;
 }
