@@ -43,11 +43,23 @@ impl RedisCluster {
     ///
     /// As [`start`](Self::start).
     pub async fn start_with(settings: &RedisSettings) -> Self {
+        Self::start_with_replicas(settings, 1).await
+    }
+
+    /// A Cluster whose masters have more than one replica each.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with_replicas(settings: &RedisSettings, replicas: usize) -> Self {
         let settings = settings.clone().cluster().set("cluster-node-timeout", &["2000"]);
         let settings = settings.set("repl-diskless-sync-delay", &["0"]);
-        let one = || Redis::start(settings.clone());
-        let (a, b, c, d, e, f) = tokio::join!(one(), one(), one(), one(), one(), one());
-        let cluster = Self { servers: vec![a, b, c, d, e, f] };
+        let mut servers = Vec::new();
+        for _ in 0..=replicas {
+            let one = || Redis::start(settings.clone());
+            servers.extend(<[_; MASTERS]>::from(tokio::join!(one(), one(), one())));
+        }
+        let cluster = Self { servers };
         cluster.found().await;
         cluster.settled().await;
         cluster
@@ -70,7 +82,8 @@ impl RedisCluster {
             lines.len() == self.servers.len() && lines.iter().all(|line| line.port != 0)
         })
         .await;
-        for (master, replica) in self.servers[..MASTERS].iter().zip(&self.servers[MASTERS..]) {
+        let masters = self.servers[..MASTERS].iter().cycle();
+        for (master, replica) in masters.zip(&self.servers[MASTERS..]) {
             let id = master.cli(&["CLUSTER", "MYID"]).await;
             ok(replica, &["CLUSTER", "REPLICATE", &id]).await;
         }
@@ -109,6 +122,17 @@ impl RedisCluster {
         let replica =
             lines.iter().find(|line| line.of == id && self.servers[self.position(line.port)].serves());
         self.position(replica.expect("the master has a replica").port)
+    }
+
+    /// The slots of a server, from the first to the last of each range; none of a replica.
+    ///
+    /// # Panics
+    ///
+    /// Where no server answers.
+    pub async fn slots_of(&self, server: usize) -> Vec<(usize, usize)> {
+        let port = self.servers[server].port();
+        let mut lines = lines(self.any()).await.into_iter();
+        lines.find(|line| line.port == port).map(|line| line.slots).unwrap_or_default()
     }
 
     /// The slot of a key.

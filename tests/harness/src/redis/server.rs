@@ -125,6 +125,12 @@ impl Redis {
         self.child.id().is_some() && !self.stopped.load(Ordering::Relaxed)
     }
 
+    /// Whether it was [stopped](Self::stop).
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     /// Kills the process (SIGKILL) and waits until it is gone.
     ///
     /// # Panics

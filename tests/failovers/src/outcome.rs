@@ -1,0 +1,154 @@
+//! What the visitors met, and what is left of it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::time::Duration;
+
+use abide_core::{Error, ErrorKind, LoadOptions, Loaded, SessionKey, SessionStore};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::time::{Instant, sleep};
+
+use crate::load::{Call, VALUE};
+use crate::scenario::Scenario;
+
+const AT_ONCE: usize = 64;
+
+/// What the visitors did and met.
+#[derive(Default)]
+pub(crate) struct Seen {
+    pub(crate) calls: Vec<Call>,
+    /// Sessions whose creation was answered.
+    pub(crate) created: Vec<SessionKey>,
+    /// Sessions whose write was answered.
+    pub(crate) written: Vec<SessionKey>,
+    /// Sessions whose end was asked for.
+    pub(crate) leaving: HashSet<SessionKey>,
+    /// Sessions whose end was answered.
+    pub(crate) left: Vec<SessionKey>,
+}
+
+/// One row of the table.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// What was done.
+    pub scenario: Scenario,
+    /// From the fault to the answer of the first write of those begun after it that concern the struck master.
+    pub first_write: Option<Duration>,
+    /// From the fault to the answer of the last write that was begun after it and refused.
+    pub last_error: Option<Duration>,
+    /// The errors, by kind.
+    pub errors: BTreeMap<String, usize>,
+    /// The longest call.
+    pub longest: Duration,
+    /// How many writes were answered.
+    pub acknowledged: usize,
+    /// How many of them are gone.
+    pub lost: usize,
+    /// How many logouts were answered.
+    pub logouts: usize,
+    /// How many of them were undone.
+    pub undone: usize,
+}
+
+impl Seen {
+    /// Counts what another process finds.
+    pub(crate) async fn verify(
+        self,
+        scenario: Scenario,
+        fault: Instant,
+        other: &impl SessionStore,
+    ) -> Outcome {
+        let staying = |keys: &[SessionKey]| -> Vec<SessionKey> {
+            keys.iter().filter(|key| !self.leaving.contains(key)).copied().collect()
+        };
+        let created = count(other, staying(&self.created), |found| found.is_none()).await;
+        let written = count(other, staying(&self.written), |found| {
+            found.is_none_or(|found| found.record.value(VALUE).is_none())
+        })
+        .await;
+        let undone = count(other, self.left.clone(), |found| found.is_some()).await;
+        Outcome {
+            scenario,
+            first_write: self.first_write(fault),
+            last_error: self.last_error(fault),
+            errors: self.errors(),
+            longest: self.calls.iter().map(|call| call.took).max().unwrap_or_default(),
+            acknowledged: self.created.len() + self.written.len(),
+            lost: created + written,
+            logouts: self.left.len(),
+            undone,
+        }
+    }
+
+    fn first_write(&self, fault: Instant) -> Option<Duration> {
+        let good = self.calls.iter().filter(|call| call.wrote && call.concerned && call.error.is_none());
+        good.filter(|call| call.begun >= fault).map(|call| call.begun + call.took - fault).min()
+    }
+
+    fn last_error(&self, fault: Instant) -> Option<Duration> {
+        let failed = self.calls.iter().filter(|call| call.error.is_some() && call.begun >= fault);
+        failed.map(|call| call.begun + call.took - fault).max()
+    }
+
+    fn errors(&self) -> BTreeMap<String, usize> {
+        let mut errors = BTreeMap::new();
+        for error in self.calls.iter().filter_map(|call| call.error) {
+            *errors.entry(format!("{error:?}")).or_default() += 1;
+        }
+        errors
+    }
+}
+
+/// How many of the sessions are found to be `bad`.
+async fn count(
+    store: &impl SessionStore,
+    keys: Vec<SessionKey>,
+    bad: impl Fn(Option<&Loaded>) -> bool,
+) -> usize {
+    let looks = stream::iter(keys).map(|key| async move { load(store, &key).await.unwrap() });
+    let found = looks.buffer_unordered(AT_ONCE);
+    found.filter(|found| std::future::ready(bad(found.as_ref()))).count().await
+}
+
+/// Loads a session, with patience: the store may only just have connected.
+async fn load(store: &impl SessionStore, key: &SessionKey) -> Result<Option<Loaded>, Error> {
+    for _ in 0..50 {
+        match store.load(key, &LoadOptions::default()).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => sleep(Duration::from_millis(100)).await,
+            answer => return answer,
+        }
+    }
+    store.load(key, &LoadOptions::default()).await
+}
+
+impl Outcome {
+    /// The head of the table.
+    pub const HEAD: &'static str = "| servers | fault | durability | first good write | last error after | errors | \
+                                    longest call | writes answered | of them lost | logouts answered | of them undone |\n\
+                                    |---|---|---|--:|--:|---|--:|--:|--:|--:|--:|";
+}
+
+/// A row of the table.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Scenario { setup, fault, .. } = self.scenario;
+        let time =
+            |time: Option<Duration>| time.map_or("none".into(), |time| format!("{} ms", time.as_millis()));
+        let errors: Vec<_> = self.errors.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        let errors = if errors.is_empty() { "none".into() } else { errors.join(", ") };
+        write!(
+            f,
+            "| {setup} | {fault} | {} | {} | {} | {errors} | {} ms | {} | {} | {} | {} |",
+            self.scenario.durability(),
+            time(self.first_write),
+            time(self.last_error),
+            self.longest.as_millis(),
+            self.acknowledged,
+            self.lost,
+            self.logouts,
+            self.undone,
+        )
+    }
+}
