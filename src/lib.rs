@@ -29,6 +29,7 @@
 //! | [`Session`] | what a handler holds: values, login, renewal, logout |
 //! | [`Error`] | the one error type of a request, and the response that it becomes |
 //! | [`route`] | sticky routing: marks by which a load balancer keeps a client on its server |
+//! | [`ready`], [`drain`] | what a load balancer asks, and how a server ends without losing anybody |
 //! | [`core`] | the contract for those who write a store |
 //! | [`wrappers`] | around any store: a deadline, a limit on what is under way, values encrypted at rest |
 //!
@@ -48,12 +49,14 @@
 
 pub mod config;
 mod cookie;
+pub mod drain;
 mod error;
 pub mod event;
 #[cfg(feature = "axum")]
 mod extract;
 mod key;
 pub mod layer;
+pub mod ready;
 pub mod registry;
 pub mod route;
 pub mod session;
@@ -68,6 +71,7 @@ pub use abide_core as core;
 pub use abide_core::{CsrfToken, Handle};
 
 pub use config::{Config, ConfigError};
+pub use drain::Drain;
 pub use error::{Error, ErrorKind};
 pub use event::Event;
 pub use key::{Key, KeyFor};

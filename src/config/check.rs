@@ -27,6 +27,8 @@ impl Config {
         self.check_cookie()?;
         self.check_wrappers()?;
         self.check_route()?;
+        let status = self.draining_status;
+        require(matches!(status, 503 | 404), || format!("draining_status is {status}, expected 503 or 404"))?;
         let bytes = self.max_session_bytes;
         require((SMALLEST..=LARGEST).contains(&bytes), || {
             format!("max_session_bytes is {bytes}, expected {SMALLEST} to {LARGEST}")

@@ -88,6 +88,13 @@ pub(super) fn optional_count<'de, D: Deserializer<'de>>(from: D) -> Result<Optio
     from.deserialize_any(Whole::count("a number of operations, such as `512`")).map(Some)
 }
 
+pub(super) fn status<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
+    let expected = "a status, `503` or `404`";
+    let status = from.deserialize_any(Whole::count(expected))?;
+    u16::try_from(status)
+        .map_err(|_| de::Error::invalid_value(de::Unexpected::Unsigned(status as u64), &expected))
+}
+
 pub(super) mod duration {
     use super::{Deserializer, Duration, Visitor, de, fmt};
     use serde::Serializer;

@@ -88,6 +88,8 @@ pub struct Config {
     #[serde(deserialize_with = "fields::text")]
     pub(crate) store: String,
     #[serde(deserialize_with = "fields::optional_text")]
+    pub(crate) store_from: Option<String>,
+    #[serde(deserialize_with = "fields::optional_text")]
     pub(crate) node: Option<String>,
     pub(crate) route: Route,
     #[serde(deserialize_with = "fields::text")]
@@ -128,6 +130,8 @@ pub struct Config {
     pub(crate) sessions_per_user: usize,
     #[serde(with = "fields::duration")]
     pub(crate) retry_after: Duration,
+    #[serde(deserialize_with = "fields::status")]
+    pub(crate) draining_status: u16,
     #[serde(with = "fields::optional_duration")]
     pub(crate) store_timeout: Option<Duration>,
     #[serde(deserialize_with = "fields::optional_count")]
@@ -142,6 +146,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             store: "memory:".into(),
+            store_from: None,
             node: None,
             route: Route::Off,
             route_cookie: "route".into(),
@@ -164,6 +169,7 @@ impl Default for Config {
             max_session_bytes: 64 * 1024,
             sessions_per_user: 0,
             retry_after: Duration::from_secs(1),
+            draining_status: 503,
             store_timeout: None,
             store_concurrency: None,
             store_queue: None,
@@ -187,6 +193,9 @@ macro_rules! setters {
 setters! {
     /// Where sessions live, as a URL whose scheme picks the strategy. Default `memory:`.
     store(impl Into<String>) => |url| url.into();
+    /// The store that sessions are in so far, as a URL, where a service moves to another one: each session moves when it is
+    /// first asked for, and nobody is signed out; see [`Migrating`](crate::wrappers::Migrating). Default none.
+    store_from(impl Into<String>) => |url| Some(url.into());
     /// This server's name, for people: it never reaches a client through the cookie. Default none.
     node(impl Into<String>) => |name| Some(name.into());
     /// Where a route mark stands, by which a load balancer keeps a client on this server; see [`route`](crate::route).
@@ -240,6 +249,9 @@ setters! {
     sessions_per_user(usize) => |sessions| sessions;
     /// What `Retry-After` says where the store is out of reach, in whole seconds. Default one second.
     retry_after(Duration) => |after| after;
+    /// What `/ready` answers while this server drains: `503`, or `404` for HAProxy's `disable-on-404`, which then sends new
+    /// clients elsewhere and goes on sending the old ones. Default `503`. See [`ready`](crate::ready).
+    draining_status(u16) => |status| status;
     /// How long the store may take for one operation, and how long one may wait for its turn where
     /// [`store_concurrency`](Config::store_concurrency) is set; see [`Timeout`](crate::wrappers::Timeout). Default none.
     store_timeout(Duration) => |timeout| Some(timeout);
@@ -308,6 +320,7 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
             .field("store", &crate::registry::redacted(&self.store))
+            .field("store_from", &self.store_from.as_deref().map(crate::registry::redacted))
             .field("node", &self.node)
             .field("route", &self.route)
             .field("route_cookie", &self.route_cookie)
@@ -330,6 +343,7 @@ impl fmt::Debug for Config {
             .field("max_session_bytes", &self.max_session_bytes)
             .field("sessions_per_user", &self.sessions_per_user)
             .field("retry_after", &self.retry_after)
+            .field("draining_status", &self.draining_status)
             .field("store_timeout", &self.store_timeout)
             .field("store_concurrency", &self.store_concurrency)
             .field("store_queue", &self.store_queue)

@@ -323,7 +323,8 @@ mod tests {
 
     #[test]
     fn a_password_in_the_store_is_not_shown() {
-        let config = Config::new().store("redis://user:secret@host/0?auth=hidden");
+        let url = "redis://user:secret@host/0?auth=hidden";
+        let config = Config::new().store(url).store_from(url);
         let shown = format!("{config:?}");
         assert!(
             !shown.contains("secret") && !shown.contains("hidden") && shown.contains("redis:"),

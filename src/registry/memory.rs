@@ -1,6 +1,7 @@
 //! `memory:`, sessions in this process.
 //!
-//! Options: `max_sessions`, `max_bytes` (with `KiB`, `MiB` or `GiB`), `snapshot` (a path).
+//! Options: `max_sessions`, `max_bytes` (with `KiB`, `MiB` or `GiB`), and `snapshot` (a path) or `handover` (the URL of a store
+//! that servers share, in which an `&` is written `%26`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 
 use super::{Opener, StoreParts, StoreUrl};
 use crate::config::{ConfigError, parse_size};
+use crate::wrappers::Handover;
 
 /// How often a quiet store lets go of expired sessions.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
@@ -29,8 +31,14 @@ impl Opener for Memory {
             return Err(ConfigError::new("store `memory:` takes no address, expected `memory:`"));
         }
         let builder = bounded(&mut url, MemoryStore::builder().clock(parts.clock.clone()))?;
-        let snapshot = url.take("snapshot");
+        let (snapshot, handover) = (url.take("snapshot"), url.take("handover"));
         url.finish()?;
+        if snapshot.is_some() && handover.is_some() {
+            // What was handed over must not come back by the snapshot.
+            return Err(ConfigError::new(
+                "store options `snapshot` and `handover` are both set, expected one",
+            ));
+        }
         let store = match snapshot {
             Some(path) if path.is_empty() => {
                 return Err(ConfigError::new(
@@ -41,8 +49,28 @@ impl Opener for Memory {
             None => builder.build(),
         };
         store.keep_swept(SWEEP_EVERY);
-        Ok(Arc::new(store))
+        match handover {
+            Some(shared) => handing_over(store, &shared, parts).await,
+            None => Ok(Arc::new(store)),
+        }
     }
+}
+
+async fn handing_over(
+    store: MemoryStore,
+    shared: &str,
+    parts: &StoreParts,
+) -> Result<Arc<dyn SessionStore>, ConfigError> {
+    let shared = parts
+        .open(shared)
+        .await
+        .map_err(|error| ConfigError::new(format!("store option `handover`: {error}")).with_source(error))?;
+    if !shared.capabilities().shared {
+        return Err(ConfigError::new(
+            "store option `handover` names a store of this process alone, expected one that servers share",
+        ));
+    }
+    Ok(Arc::new(Handover::with(store, shared, parts.clock.clone(), parts.entropy.clone())))
 }
 
 fn bounded(url: &mut StoreUrl, builder: MemoryStoreBuilder) -> Result<MemoryStoreBuilder, ConfigError> {

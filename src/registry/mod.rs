@@ -47,7 +47,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_core::{Clock, SessionStore};
+use abide_core::{Clock, Entropy, SessionStore};
 use async_trait::async_trait;
 
 pub use url::StoreUrl;
@@ -77,11 +77,19 @@ pub struct StoreParts {
     /// How long one operation may take, where the settings say so: when this is over, somebody else answers in the
     /// store's place, and knows less than the store does.
     pub timeout: Option<Duration>,
+    /// The random source.
+    pub entropy: Arc<dyn Entropy>,
+    pub(crate) registry: Registry,
 }
 
 impl StoreParts {
-    pub(crate) fn new(clock: Arc<dyn Clock>, timeout: Option<Duration>) -> Self {
-        Self { clock, timeout }
+    /// Opens another store, by its URL: for one that works together with it.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for a scheme that is unknown, and where the store cannot be opened.
+    pub async fn open(&self, url: &str) -> Result<Arc<dyn SessionStore>, ConfigError> {
+        self.registry.open(url, self).await
     }
 }
 

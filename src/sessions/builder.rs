@@ -16,7 +16,13 @@ use crate::layer::AnswerWith;
 use crate::registry::{Registry, StoreParts};
 use crate::route::{Fallbacks, RouteMarks};
 use crate::shared::Shared;
-use crate::wrappers;
+use crate::wrappers::{self, Migrating};
+
+/// The store that sessions are moved from.
+async fn opened_before(parts: &StoreParts, url: &str) -> Result<Arc<dyn SessionStore>, ConfigError> {
+    let opened = parts.open(url).await;
+    opened.map_err(|error| ConfigError::new(format!("store_from: {error}")).with_source(error))
+}
 
 /// Opens [`Sessions`] with parts of one's own. See [`Config::builder`].
 #[derive(Debug)]
@@ -104,12 +110,19 @@ impl SessionsBuilder {
     /// [`ConfigError`] for a wrong setting, and where the store cannot be opened.
     pub async fn open(mut self) -> Result<Sessions, ConfigError> {
         self.config.check()?;
+        let parts = StoreParts {
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            timeout: self.config.store_timeout,
+            registry: self.registry.clone(),
+        };
         let store = match self.store.take() {
             Some(store) => store,
-            None => {
-                let parts = StoreParts::new(self.clock.clone(), self.config.store_timeout);
-                self.registry.open(&self.config.store, &parts).await?
-            }
+            None => parts.open(&self.config.store).await?,
+        };
+        let store = match &self.config.store_from {
+            Some(before) => Arc::new(Migrating::new(opened_before(&parts, before).await?, store)),
+            None => store,
         };
         self.over(store)
     }

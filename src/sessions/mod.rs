@@ -17,11 +17,22 @@ use abide_core::{
 
 pub use builder::SessionsBuilder;
 
+use crate::drain::Drain;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::layer::SessionLayer;
+use crate::ready::{ReadyLayer, ReadyService};
 use crate::session::Session;
 use crate::shared::Shared;
+
+/// One line that says what became of the sessions that only this process held.
+fn say(Drained { handed_over, left_behind, .. }: Drained) {
+    if left_behind == 0 {
+        tracing::info!(target: "abide", handed_over, left_behind, "drained: no session is left behind");
+    } else {
+        tracing::warn!(target: "abide", handed_over, left_behind, "drained: sessions are left behind, and end with this process");
+    }
+}
 
 /// One open store with everything that its sessions share.
 ///
@@ -55,6 +66,15 @@ impl Sessions {
     #[must_use]
     pub fn detached(&self) -> Session {
         Session::detached(&self.0)
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.is_draining()
+    }
+
+    pub(crate) fn draining_status(&self) -> http::StatusCode {
+        let status = http::StatusCode::from_u16(self.0.config.draining_status);
+        status.unwrap_or(http::StatusCode::SERVICE_UNAVAILABLE)
     }
 
     /// The store, within the [wrappers](crate::wrappers) that the settings ask for.
@@ -99,6 +119,31 @@ impl Sessions {
         self.0.route.as_ref().map(|marks| marks.alias())
     }
 
+    /// What a load balancer asks: a service that answers whether this server may take traffic.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = abide::Config::new().open().await?;
+    /// let app: axum::Router = axum::Router::new().route_service("/ready", sessions.ready_service());
+    /// # let _ = app;
+    /// # Ok(()) }
+    /// ```
+    pub fn ready_service(&self) -> ReadyService {
+        ReadyService::new(self.clone())
+    }
+
+    /// As [`ready_service`](Sessions::ready_service), for a service that has no routes of its own: a layer that answers
+    /// `GET path` and passes everything else on.
+    pub fn ready_layer(&self, path: &'static str) -> ReadyLayer {
+        ReadyLayer::new(self.ready_service(), path)
+    }
+
+    /// How this server ends: in order, and `within` a time for all of it. See [`Drain`].
+    pub fn drain(&self, within: Duration) -> Drain {
+        Drain::new(self.clone(), within)
+    }
+
     /// Waits for the commits under way and hands over what only this process holds, in `deadline` altogether. Call it
     /// when the server has finished its requests. The answer says how many sessions went elsewhere, and how many end
     /// with this process.
@@ -115,7 +160,17 @@ impl Sessions {
             tracing::warn!(target: "abide", left, "commits were still under way when the time was up");
         }
         let left = until.saturating_duration_since(tokio::time::Instant::now());
-        Ok(self.0.store.drain(left).await?)
+        let drained = self.0.store.drain(left).await?;
+        say(drained);
+        Ok(drained)
+    }
+
+    /// Hands over what the store can hand over while requests are served; nothing where it cannot.
+    pub(crate) async fn hand_over(&self, deadline: Duration) -> Result<(), Error> {
+        if self.0.store.capabilities().drains_while_serving {
+            self.0.store.drain(deadline).await?;
+        }
+        Ok(())
     }
 
     /// The live sessions of a user, a page at a time; without sessions an empty page.

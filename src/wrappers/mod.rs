@@ -7,9 +7,12 @@
 //! |---|---|---|
 //! | [`Timeout`] | `store_timeout` | an answer in time, also from a store that hangs |
 //! | [`ConcurrencyLimit`] | `store_concurrency`, `store_queue` | a bound on what is under way and on what waits |
+//! | [`Migrating`] | `store_from` | sessions move from another store into this one as they are used |
+//! | `Handover` (feature `memory`) | `memory:?handover=…` | sessions of a process that ends go on at another server |
 //! | `Encrypted` (feature `encryption`) | `encryption_key_file` | values that only this application can read |
 //!
-//! **Order.** Configuration puts `Encrypted` outside, the limit within it, and the timeout next to the store:
+//! **Order.** `Migrating` and `Handover` are next to the stores that they join. Around them, configuration puts `Encrypted`
+//! outside, the limit within it, and the timeout next to the store:
 //!
 //! - nothing is encrypted or decrypted while a place among the operations is taken;
 //! - an operation that waits for its turn was not sent, so where it is refused it surely did not happen, and says so
@@ -42,6 +45,8 @@
 //! |---|---|
 //! | `timeout` | the deadline |
 //! | `limit` | the limit: the store, and in `lanes` who gets in and who waits |
+//! | `migrating` | the move from one store to another |
+//! | `handover` | the hand-over: the store, in `moving` how sessions go and come, in `places` where they are, in `envelopes` what they are on the way |
 //! | `encrypted` | the encryption: the store, and in `keys`, `key_file` and `seal` its keys and the form of a value |
 //! | `configured` | which wrappers the settings ask for |
 //!
@@ -50,11 +55,25 @@
 mod configured;
 #[cfg(feature = "encryption")]
 mod encrypted;
+#[cfg(feature = "memory")]
+mod handover;
 mod limit;
+mod migrating;
 mod timeout;
 
 pub(crate) use configured::wrapped;
 #[cfg(feature = "encryption")]
 pub use encrypted::{Encrypted, EncryptionKey, KeyRing};
+#[cfg(feature = "memory")]
+pub use handover::Handover;
 pub use limit::ConcurrencyLimit;
+pub use migrating::Migrating;
 pub use timeout::Timeout;
+
+use abide_core::{Record, Timestamp};
+
+/// When what made a session as it is began: its login, else its creation. Where it enters another store, an end of all of
+/// its user's sessions that came since is about it too.
+fn began(record: &Record) -> Timestamp {
+    record.era().and_then(|era| era.authenticated_at()).unwrap_or(record.created().at())
+}

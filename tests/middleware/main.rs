@@ -17,6 +17,7 @@
 //! | `answers` | the table of answers |
 //! | `outages` | a store out of reach, answers that get lost |
 //! | `deadlines` | the idle and the absolute deadline |
+//! | `draining` | what a load balancer asks, and how a server ends |
 //! | `renewal` | periodic renewal |
 //! | `routes` | route marks: what a load balancer keeps a client on its server by |
 //! | `races` | writes of one session at the same time |
@@ -29,6 +30,7 @@ mod after_headers;
 mod answers;
 mod cookies;
 mod deadlines;
+mod draining;
 mod hang_up;
 mod identity_races;
 mod nesting;

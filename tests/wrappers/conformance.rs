@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use abide::core::{ManualClock, SessionStore};
-use abide::wrappers::{ConcurrencyLimit, Encrypted, EncryptionKey, KeyRing, Timeout};
+use abide::core::{ManualClock, SessionStore, SystemEntropy};
+use abide::wrappers::{ConcurrencyLimit, Encrypted, EncryptionKey, Handover, KeyRing, Migrating, Timeout};
 use abide_conformance::{Outage, Report, Subject};
 use abide_memory::MemoryStore;
 
+use crate::begins_in_the_old::BeginsInTheOld;
 use crate::stage::{Network, SECOND, clock, memory_on, network_on};
 
 type Store = Arc<dyn SessionStore>;
@@ -45,10 +46,86 @@ fn fresh<W: SessionStore>(wrap: fn(Store) -> W) -> Subject {
 
 /// One whose participants are tasks.
 fn parallel<W: SessionStore>(wrap: fn(Store) -> W) -> Subject {
+    in_tasks(fresh(wrap))
+}
+
+fn in_tasks(subject: Subject) -> Subject {
     let spawner = |task| -> abide_conformance::Task {
         Box::pin(async { tokio::spawn(task).await.expect("no participant panics") })
     };
-    fresh(wrap).spawner(Arc::new(spawner))
+    subject.spawner(Arc::new(spawner))
+}
+
+/// A store that hands over through another one, and a second handle on it.
+fn handing_over() -> (Handover, Subject) {
+    let clock = clock();
+    let shared = Arc::new(memory_on(&clock));
+    let store = Handover::with(memory_on(&clock), shared, clock.clone(), Arc::new(SystemEntropy));
+    (store.clone(), Subject::new(store.clone(), clock).handle(store))
+}
+
+/// Two servers that move from one store to another.
+fn moving() -> Subject {
+    let clock = clock();
+    let (old, new) = (memory_on(&clock), memory_on(&clock));
+    let server = || Migrating::new(Arc::new(old.clone()), Arc::new(new.clone()));
+    Subject::new(server(), clock).handle(server())
+}
+
+/// As `moving`, where every session begins in the old store: so each case moves what it made.
+fn moving_from_the_old() -> Subject {
+    let clock = clock();
+    let (old, new) = (memory_on(&clock), memory_on(&clock));
+    let server = || {
+        let moves = Migrating::new(Arc::new(old.clone()), Arc::new(new.clone()));
+        BeginsInTheOld { old: old.clone(), new: new.clone(), moves }
+    };
+    Subject::new(server(), clock).handle(server())
+}
+
+/// One that is being drained all the while, so that every session is in an envelope.
+async fn handed_over() -> Subject {
+    let (store, subject) = handing_over();
+    store.drain(SECOND).await.unwrap();
+    subject
+}
+
+#[tokio::test]
+async fn a_store_that_sessions_move_into_conforms() {
+    holds(
+        &abide_conformance::run(|| async { moving() }).await,
+        &[&NEED_ANOTHER_STORE[..], &NEED_AN_OUTAGE].concat(),
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_every_session_moves_into_conforms() {
+    let report = abide_conformance::run(|| async { moving_from_the_old() }).await;
+    holds(&report, &[&NEED_ANOTHER_STORE[..], &NEED_AN_OUTAGE].concat());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_store_that_hands_over_conforms_on_several_threads() {
+    abide_conformance::run(|| async { in_tasks(handing_over().1) }).await.assert();
+    abide_conformance::run(|| async { in_tasks(handed_over().await) }).await.assert();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_store_that_sessions_move_into_conforms_on_several_threads() {
+    abide_conformance::run(|| async { in_tasks(moving()) }).await.assert();
+    abide_conformance::run(|| async { in_tasks(moving_from_the_old()) }).await.assert();
+}
+
+#[tokio::test]
+async fn a_store_that_hands_over_conforms() {
+    let report = abide_conformance::run(|| async { handing_over().1 }).await;
+    holds(&report, &[&NEED_ANOTHER_STORE[..], &NEED_AN_OUTAGE].concat());
+}
+
+#[tokio::test]
+async fn a_store_whose_sessions_were_handed_over_conforms() {
+    let report = abide_conformance::run(handed_over).await;
+    holds(&report, &[&NEED_ANOTHER_STORE[..], &NEED_AN_OUTAGE].concat());
 }
 
 /// A network that hangs is an outage only where something answers in its place.

@@ -65,6 +65,23 @@ impl MemoryStore {
         self.len() == 0
     }
 
+    /// The keys of all live sessions, for whoever hands them over.
+    #[must_use]
+    pub fn keys(&self) -> Vec<SessionKey> {
+        let now = self.0.now();
+        self.0.shards().flat_map(|shard| shard.live(now).map(|(key, _)| key).collect::<Vec<_>>()).collect()
+    }
+
+    /// Lets go of a live session without ending it, and answers its record: for whoever hands it over. Nothing is
+    /// remembered of it, so [`create`](SessionStore::create) can bring it back here.
+    ///
+    /// `None` for a session that is missing, over or expired, and from a store that is frozen by its drain.
+    #[must_use]
+    pub fn release(&self, key: &SessionKey) -> Option<Arc<Record>> {
+        let (mut shard, context) = self.0.judged(key);
+        shard.release(key, context)
+    }
+
     /// How many live sessions were dropped for want of room, since the store was made.
     #[must_use]
     pub fn evicted(&self) -> u64 {

@@ -8,7 +8,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::{Node, account, operations, values};
 
 pub(crate) fn router(node: Node, name: &str) -> Router {
-    let sessions = node.sessions.layer();
+    let (sessions, ready) = (node.sessions.layer(), node.sessions.ready_service());
     let name = HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("node"));
     Router::new()
         .route("/login", post(account::log_in))
@@ -23,7 +23,7 @@ pub(crate) fn router(node: Node, name: &str) -> Router {
         .route("/slow", post(values::slow))
         .route("/untouched", get(async || "ok"))
         .layer(sessions)
-        .route("/ready", get(operations::ready))
+        .route_service("/ready", ready)
         .route("/metrics", get(operations::metrics))
         .layer(SetResponseHeaderLayer::overriding(HeaderName::from_static("x-node"), name))
         .with_state(node)

@@ -32,7 +32,7 @@ use tracing_subscriber::EnvFilter;
 use metrics::Metrics;
 use settings::Settings;
 
-/// How long requests in flight and the hand-over of sessions may take after SIGTERM.
+/// How long all of it may take after SIGTERM: the notice, requests in flight, and the hand-over of sessions.
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long `/ready` says 503 before the listener closes, so that a balancer sees it.
 const NOTICE: Duration = Duration::from_secs(1);
@@ -71,28 +71,19 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(listener: TcpListener, app: axum::Router, sessions: Sessions) -> Result<(), Box<dyn Error>> {
-    let draining = sessions.clone();
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let drain = sessions.drain(DRAIN).notice(NOTICE);
+    let begins = drain.clone();
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
         terminated().await;
-        draining.begin_shutdown();
-        let _ = stopping.send(());
-        tokio::time::sleep(NOTICE).await;
+        begins.begin().await;
     });
     tokio::select! {
         result = server => result?,
-        () = too_long(stopped) => eprintln!("node: requests were still in flight after {DRAIN:?}"),
+        () = drain.out_of_time() => eprintln!("node: requests were still in flight when the time was up"),
     }
-    let drained = sessions.shutdown(DRAIN).await?;
+    let drained = drain.finish().await?;
     eprintln!("node: {} sessions handed over, {} left behind", drained.handed_over, drained.left_behind);
     Ok(())
-}
-
-async fn too_long(stopped: tokio::sync::oneshot::Receiver<()>) {
-    match stopped.await {
-        Ok(()) => tokio::time::sleep(DRAIN).await,
-        Err(_) => std::future::pending().await,
-    }
 }
 
 async fn terminated() {

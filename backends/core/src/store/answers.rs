@@ -83,13 +83,16 @@ pub struct Capabilities {
     pub durable: bool,
     /// `peek` may answer, so that a load often needs no future.
     pub peeks: bool,
+    /// A drain hands sessions over while requests are served, and what it moved is served from where it went. It is
+    /// then best called before clients are sent elsewhere, and once more when the last request is done.
+    pub drains_while_serving: bool,
 }
 
 impl Capabilities {
     /// None of them.
     #[must_use]
     pub const fn none() -> Self {
-        Self { shared: false, durable: false, peeks: false }
+        Self { shared: false, durable: false, peeks: false, drains_while_serving: false }
     }
 
     /// Other processes see the same sessions.
@@ -110,6 +113,13 @@ impl Capabilities {
     #[must_use]
     pub const fn peeks(mut self, peeks: bool) -> Self {
         self.peeks = peeks;
+        self
+    }
+
+    /// A drain hands sessions over while requests are served.
+    #[must_use]
+    pub const fn drains_while_serving(mut self, serves: bool) -> Self {
+        self.drains_while_serving = serves;
         self
     }
 }

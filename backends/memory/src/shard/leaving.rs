@@ -91,6 +91,14 @@ impl Shard {
         }
     }
 
+    /// Lets go of a live session that goes on elsewhere.
+    pub(crate) fn release(&mut self, key: &SessionKey, context: Context<'_>) -> Option<Arc<Record>> {
+        self.check_open().ok()?;
+        let record = self.load(key, context.now)?.record;
+        self.remove(key, context);
+        Some(record)
+    }
+
     /// Gives back what a wave of sessions left behind, where none is held any more.
     pub(crate) fn give_back(&mut self) {
         if self.slots.is_empty() {
