@@ -82,6 +82,12 @@ impl MemoryStore {
         shard.release(key, context)
     }
 
+    /// Whether an end is remembered under this key: then no creation of it is taken.
+    #[must_use]
+    pub fn remembers_end(&self, key: &SessionKey) -> bool {
+        self.0.judged(key).0.is_over(key)
+    }
+
     /// How many live sessions were dropped for want of room, since the store was made.
     #[must_use]
     pub fn evicted(&self) -> u64 {

@@ -164,7 +164,7 @@ impl SessionStore for Handover {
         }
         match self.find(key).await? {
             Whereabouts::Here(loaded) => Ok(Some(loaded)),
-            Whereabouts::There(there) => self.0.envelopes.load(&there).await,
+            Whereabouts::There(there) => self.load_there(key, there).await,
             Whereabouts::Nowhere => Ok(None),
         }
     }

@@ -126,8 +126,16 @@ impl Handover {
             }
             Err(error) => {
                 self.0.places.arrived(key, there);
-                Err(error)
+                let over = self.0.own.remembers_end(&key);
+                if over { Ok(()) } else { Err(error) }
             }
+        }
+    }
+
+    pub(super) async fn load_there(&self, key: &SessionKey, there: There) -> Result<Option<Loaded>, Error> {
+        match self.0.envelopes.load(&there).await {
+            Err(_) if self.0.own.remembers_end(key) => Ok(None),
+            answer => answer,
         }
     }
 
@@ -139,7 +147,11 @@ impl Handover {
         changes: &Changes,
         options: &CommitOptions,
     ) -> Result<Loaded, Error> {
-        let loaded = self.0.envelopes.commit(&there, changes, options).await?;
+        let loaded = match self.0.envelopes.commit(&there, changes, options).await {
+            // It was ended here just now.
+            Err(_) if self.0.own.remembers_end(key) => return Err(ErrorKind::Ended.into()),
+            answer => answer?,
+        };
         if let Some(era) = loaded.record.era() {
             self.0.places.slid(key, era.deadline());
         }

@@ -206,7 +206,7 @@ impl Shard {
         }
     }
 
-    fn is_over(&self, key: &SessionKey) -> bool {
+    pub(crate) fn is_over(&self, key: &SessionKey) -> bool {
         self.slots.get(key).is_some_and(|slot| slot.held().is_none())
     }
 
