@@ -24,7 +24,8 @@
 //! | `users` | which sessions a user has, and since when logins count |
 //! | `bounds` | how much may be held, and whom to evict |
 //! | `snapshot` | what a planned restart leaves for the next process |
-//! | `shrink` | tables that give memory back |
+//! | `table` | a hash table whose entries lie one after the other |
+//! | `shrink` | maps that give memory back |
 //! | `schedules` | tests: operations at once, under thousands of schedules |
 //! | `sync` | the locks: those of std, in unit tests those of shuttle |
 //!
@@ -57,6 +58,7 @@ mod shrink;
 pub mod snapshot;
 mod store;
 mod sync;
+mod table;
 mod users;
 
 pub use builder::{MemoryStoreBuilder, MemoryStoreOpener};

@@ -10,7 +10,7 @@ use super::slot::{Slot, State};
 use super::{Context, Shard, is_of, leave};
 use crate::bounds::{Amount, Turn};
 use crate::due::Window;
-use crate::shrink::shrink_if_sparse;
+use crate::table::Position;
 
 /// How long an end is remembered, and a creation whose session expired before.
 const END_REMEMBERED: Duration = Duration::from_secs(600);
@@ -33,20 +33,20 @@ impl Shard {
 
     fn end_now(&mut self, key: &SessionKey, context: Context<'_>) -> bool {
         let until = context.now + END_REMEMBERED;
-        let Some(slot) = self.slots.get_mut(key) else {
-            let window = Window::after(until);
-            self.due.file(*key, window);
-            self.slots.insert(*key, Slot::new(State::Over { until }, window));
+        let window = Window::after(until);
+        let found = self.slots.position(key).and_then(|at| Some((at, self.slots.at_mut(at)?)));
+        let Some((at, slot)) = found else {
+            let at = self.slots.insert(*key, Slot::new(State::Over { until }, window));
+            self.due.file(at, window);
             self.remember_end(*key, context);
             return false;
         };
         let State::Held { record, .. } = std::mem::replace(&mut slot.state, State::Over { until }) else {
             return false;
         };
-        let window = Window::after(until);
         if window < slot.window {
             slot.window = window;
-            self.due.file(*key, window);
+            self.due.file(at, window);
         }
         self.let_go(key, &record, context);
         self.remember_end(*key, context);
@@ -67,27 +67,37 @@ impl Shard {
 
     pub(crate) fn end_all(&mut self, context: Context<'_>) -> Result<u64, Error> {
         self.check_open()?;
-        let held = self.slots.iter().filter(|(_, slot)| slot.held().is_some());
-        let keys: Vec<_> = held.map(|(key, _)| *key).collect();
+        let held = self.slots.iter().filter(|(_, _, slot)| slot.held().is_some());
+        let keys: Vec<_> = held.map(|(_, key, _)| *key).collect();
         Ok(keys.iter().map(|key| u64::from(self.end_now(key, context))).sum())
     }
 
     /// Lets go of what is past its deadline, of up to `most` keys.
     pub(crate) fn sweep(&mut self, most: usize, context: Context<'_>) -> Swept {
-        let mut expired = 0;
+        let mut swept = Swept { expired: 0, done: false };
         for _ in 0..most {
-            let Some((window, key)) = self.due.next(context.now) else {
-                return Swept { expired, done: true };
+            let Some((window, at)) = self.due.next(context.now) else {
+                swept.done = true;
+                break;
             };
-            expired += usize::from(self.visit(key, window, context));
+            swept.expired += usize::from(self.visit(at, window, context));
         }
-        Swept { expired, done: false }
+        self.shrink_if_sparse();
+        swept
     }
 
     /// Lets go of all that is past its deadline, to the millisecond. Looks at every key that is due soon.
     pub(crate) fn sweep_exactly(&mut self, context: Context<'_>) {
-        for (window, key) in self.due.take_all(context.now) {
-            self.visit(key, window, context);
+        for (window, at) in self.due.take_all(context.now) {
+            self.visit(at, window, context);
+        }
+        self.shrink_if_sparse();
+    }
+
+    /// Gives memory back after a wave of sessions left. Never while keys are looked at by their positions.
+    fn shrink_if_sparse(&mut self) {
+        if self.slots.shrink_if_sparse() {
+            self.due.refile(self.slots.iter().map(|(at, _, slot)| (slot.window, at)));
         }
     }
 
@@ -102,7 +112,7 @@ impl Shard {
     /// Gives back what a wave of sessions left behind, where none is held any more.
     pub(crate) fn give_back(&mut self) {
         if self.slots.is_empty() {
-            self.slots.shrink_to_fit();
+            self.slots.shrink();
             self.order.shrink();
             self.ends = VecDeque::new();
         }
@@ -130,17 +140,18 @@ impl Shard {
     }
 
     /// Looks at a key whose window came. Answers whether its session expired.
-    fn visit(&mut self, key: SessionKey, window: Window, context: Context<'_>) -> bool {
-        // Filed again under an earlier window since: this entry is the old one.
-        if self.slots.get(&key).is_none_or(|slot| slot.window != window) {
+    fn visit(&mut self, at: Position, window: Window, context: Context<'_>) -> bool {
+        // Filed again under another window since, or gone: this entry is an old one.
+        let Some((key, _)) = self.slots.at(at).filter(|(_, slot)| slot.window == window) else {
             return false;
-        }
+        };
+        let key = *key;
         let expired = self.expire(&key, context);
-        let Some(slot) = self.slots.get_mut(&key) else { return expired };
+        let Some(slot) = self.slots.at_mut(at) else { return expired };
         let end = slot.leaves_at();
         if end > context.now {
             slot.window = Window::after(end);
-            self.due.file(key, slot.window);
+            self.due.file(at, slot.window);
         } else {
             self.remove(&key, context);
         }
@@ -150,7 +161,6 @@ impl Shard {
     /// Forgets a key. Answers whether a session was held under it.
     fn remove(&mut self, key: &SessionKey, context: Context<'_>) -> bool {
         let slot = self.slots.remove(key);
-        shrink_if_sparse(&mut self.slots);
         match slot.map(|slot| slot.state) {
             Some(State::Held { record, .. }) => {
                 self.let_go(key, &record, context);
@@ -167,7 +177,7 @@ impl Shard {
     /// Drops what is filed of keys that left before their time came.
     fn tidy_due(&mut self) {
         let slots = &self.slots;
-        self.due.tidy(slots.len(), |window, key| slots.get(key).is_some_and(|slot| slot.window == window));
+        self.due.tidy(slots.len(), |window, at| slots.at(at).is_some_and(|(_, slot)| slot.window == window));
     }
 
     /// What a held session leaves behind when it goes.

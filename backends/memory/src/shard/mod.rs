@@ -11,7 +11,7 @@
 mod leaving;
 mod slot;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use abide_core::{
@@ -20,13 +20,14 @@ use abide_core::{
 
 use crate::bounds::{Amount, Bounds, IdleOrder, Reserved};
 use crate::due::{Due, Window};
+use crate::table::Table;
 use crate::users::{NewLogin, Users, login_of};
 use slot::{Slot, State, loaded};
 
 /// How many keys that are due a creation looks at: more than it files, so that a busy store keeps up by itself.
 const SWEPT_BY_CREATE: usize = 16;
 
-type Slots = HashMap<SessionKey, Slot, foldhash::fast::RandomState>;
+type Slots = Table<SessionKey, Slot, foldhash::fast::RandomState>;
 
 #[derive(Debug)]
 pub(crate) struct Shard {
@@ -107,7 +108,7 @@ impl Shard {
 
     /// Those that are live.
     pub(crate) fn live(&self, now: Timestamp) -> impl Iterator<Item = (SessionKey, Arc<Record>)> {
-        self.slots.iter().filter_map(move |(key, slot)| Some((*key, slot.live(now)?.record)))
+        self.slots.iter().filter_map(move |(_, key, slot)| Some((*key, slot.live(now)?.record)))
     }
 
     /// Refuses every write from now on, or no more.
@@ -159,7 +160,7 @@ impl Shard {
     /// Answers whether the key was free.
     pub(crate) fn restore(&mut self, key: SessionKey, record: &Arc<Record>, context: Context<'_>) -> bool {
         match record.era() {
-            Some(era) if !self.slots.contains_key(&key) => {
+            Some(era) if self.slots.get(&key).is_none() => {
                 self.insert(key, record, era, context);
                 true
             }
@@ -169,12 +170,12 @@ impl Shard {
 
     fn insert(&mut self, key: SessionKey, record: &Arc<Record>, era: &Era, context: Context<'_>) -> Loaded {
         let window = Window::after(era.deadline());
-        self.due.file(key, window);
         self.held += 1;
         self.versions += 1;
         let version = self.versions;
         let slot = Slot::new(State::Held { record: record.clone(), version }, window);
-        self.slots.insert(key, slot);
+        let at = self.slots.insert(key, slot);
+        self.due.file(at, window);
         self.put_in_order(key, era, context);
         loaded(record, version)
     }
@@ -187,7 +188,8 @@ impl Shard {
         context: Context<'_>,
     ) -> Result<Loaded, Refusal> {
         self.check_open()?;
-        let slot = self.slots.get_mut(key).ok_or(ErrorKind::Missing)?;
+        let at = self.slots.position(key).ok_or(ErrorKind::Missing)?;
+        let slot = self.slots.at_mut(at).ok_or(ErrorKind::Missing)?;
         let State::Held { record: held, version } = &mut slot.state else {
             return Err(ErrorKind::Ended.into());
         };
@@ -205,7 +207,7 @@ impl Shard {
         let window = answer.record.era().map_or(slot.window, |era| Window::after(era.deadline()));
         if window < slot.window {
             slot.window = window;
-            self.due.file(*key, window);
+            self.due.file(at, window);
         }
         if let Some(era) = answer.record.era() {
             self.put_in_order(*key, era, context);

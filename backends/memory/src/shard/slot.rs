@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_takes_24_bytes() {
-        assert_eq!(size_of::<Slot>(), 24);
+    fn a_slot_takes_24_bytes_also_where_it_may_be_vacant() {
+        assert_eq!((size_of::<Slot>(), size_of::<Option<Slot>>()), (24, 24));
     }
 }

@@ -19,6 +19,7 @@ use abide_core::{Era, Error, ErrorKind, SessionKey, Timestamp};
 
 use crate::shrink::shrink_if_sparse;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, PoisonError};
+use crate::table::Table;
 use logins::{Login, Logins};
 
 /// How long a barrier stands: longer than any request that began before it.
@@ -39,7 +40,7 @@ pub(crate) struct NewLogin {
 
 #[derive(Debug, Default)]
 struct Part {
-    users: HashMap<Arc<str>, Logins>,
+    users: Table<Arc<str>, Logins, RandomState>,
     /// Logins of requests that began before these moments are refused.
     barriers: HashMap<Arc<str>, Timestamp>,
     /// When each barrier was raised first, in that order.
@@ -79,7 +80,9 @@ impl Users {
         if !login.stays && login.began < barrier.max(self.not_before()) {
             return Err(refused());
         }
-        let logins = part.users.entry(user.clone()).or_default();
+        let place = part.users.position(&**user);
+        let place = place.unwrap_or_else(|| part.users.insert(user.clone(), Logins::default()));
+        let Some(logins) = part.users.at_mut(place) else { return Ok(Vec::new()) };
         if logins.get(&key).is_some_and(|held| held.outnumbered) {
             return Err(Error::new(ErrorKind::Ended, "later logins took its place"));
         }
@@ -101,7 +104,7 @@ impl Users {
         logins.remove(key);
         if logins.is_empty() {
             part.users.remove(user);
-            shrink_if_sparse(&mut part.users);
+            part.users.shrink_if_sparse();
         }
     }
 
@@ -164,7 +167,7 @@ impl Part {
 
     fn sweep(&mut self, now: Timestamp) {
         if self.users.is_empty() {
-            self.users.shrink_to_fit();
+            self.users.shrink();
         }
         let is_old = |(raised, _): &(Timestamp, _)| *raised + BARRIER_STANDS <= now;
         while self.raised.front().is_some_and(is_old) {
