@@ -9,7 +9,7 @@ use super::fields::{Reader, Writer, corrupt};
 use crate::error::{Error, ErrorKind};
 use crate::name::Name;
 use crate::record::{
-    EndReason, Ended, Era, Life, Operations, Record, SecretEntry, Secrets, ValueEntry, Values,
+    EndReason, Ended, Era, Life, Operations, Rare, Record, SecretEntry, Secrets, ValueEntry, Values,
 };
 use crate::stamp::Stamp;
 use crate::time::Timestamp;
@@ -111,10 +111,10 @@ fn encode_era(era: &Era) -> Vec<u8> {
         let values: Vec<Value<'_>> = era.values.iter().map(|(key, entry)| encode_value(key, entry)).collect();
         fields.put(era_tag::VALUES, &values);
     }
-    if !era.operations.as_slice().is_empty() {
-        fields.put(era_tag::OPERATIONS, era.operations.as_slice());
+    if !era.rare.operations().as_slice().is_empty() {
+        fields.put(era_tag::OPERATIONS, era.rare.operations().as_slice());
     }
-    fields.put_unknown(&era.unknown);
+    fields.put_unknown(era.rare.unknown());
     fields.finish(Vec::new())
 }
 
@@ -133,6 +133,8 @@ fn decode_era(bytes: &[u8]) -> Result<Era, Error> {
     let secrets: Vec<SecretEntry> = fields.take(era_tag::SECRETS)?;
     let values: Vec<Value<'_>> = fields.take_borrowed(era_tag::VALUES)?.unwrap_or_default();
     let operations: Vec<Stamp> = fields.take_borrowed(era_tag::OPERATIONS)?.unwrap_or_default();
+    let operations = Operations::from_sorted(operations)
+        .ok_or_else(|| corrupt("the operations are not sorted, or too many"))?;
     Ok(Era {
         id: fields.take(era_tag::ID)?,
         user: user.map(Arc::from),
@@ -144,9 +146,7 @@ fn decode_era(bytes: &[u8]) -> Result<Era, Error> {
             .ok_or_else(|| corrupt("the secrets are not in order, or too many"))?,
         values: Values::from_sorted(values.iter().map(decode_value).collect())
             .ok_or_else(|| corrupt("the values are not sorted by key"))?,
-        operations: Operations::from_sorted(operations)
-            .ok_or_else(|| corrupt("the operations are not sorted, or too many"))?,
-        unknown: fields.into_unknown(),
+        rare: Rare::new(operations, fields.into_unknown()),
     })
 }
 

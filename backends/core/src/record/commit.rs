@@ -178,7 +178,7 @@ impl Era {
     /// Blind writes need no memory: their stamps tell.
     fn has_applied(&self, changes: &Changes) -> bool {
         changes.new_era().is_some_and(|new| self.id.nonce() == new.nonce)
-            || self.operations.contains(changes.operation)
+            || self.rare.operations().contains(changes.operation)
     }
 }
 

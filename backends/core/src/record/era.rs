@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Operations, Secrets, ValueEntry, Values};
+use super::{Rare, Secrets, ValueEntry, Values};
 use crate::name::Name;
 use crate::stamp::Stamp;
 use crate::time::{Timestamp, whole_millis};
@@ -74,6 +74,8 @@ pub(crate) struct Unknown(Option<Box<Fields>>);
 type Fields = Vec<(u16, Box<[u8]>)>;
 
 impl Unknown {
+    pub(crate) const NONE: Self = Self(None);
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, &[u8])> {
         self.0.iter().flat_map(|fields| fields.iter()).map(|(tag, bytes)| (*tag, &**bytes))
     }
@@ -111,9 +113,7 @@ pub struct Era {
     pub(crate) last_seen: Timestamp,
     pub(crate) secrets: Secrets,
     pub(crate) values: Values,
-    pub(crate) operations: Operations,
-    /// Fields of newer versions that belong to the era: they end with it.
-    pub(crate) unknown: Unknown,
+    pub(crate) rare: Rare,
 }
 
 impl Era {
@@ -187,9 +187,6 @@ impl Era {
     }
 
     pub(crate) fn weight(&self) -> usize {
-        self.user.as_ref().map_or(0, |user| user.len())
-            + self.values.weight()
-            + self.operations.weight()
-            + self.unknown.weight()
+        self.user.as_ref().map_or(0, |user| user.len()) + self.values.weight() + self.rare.weight()
     }
 }

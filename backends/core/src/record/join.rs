@@ -48,15 +48,14 @@ impl Era {
         for (key, entry) in other.values.iter() {
             joined.values.join_one(key, entry);
         }
-        joined.operations.join(&other.operations);
-        joined.unknown = joined.unknown.join(&other.unknown);
+        joined.rare = joined.rare.join(&other.rare);
         joined
     }
 }
 
 impl Unknown {
     /// Every field of both; of one that differs, the greater bytes.
-    fn join(&self, other: &Self) -> Self {
+    pub(super) fn join(&self, other: &Self) -> Self {
         if other.is_empty() {
             return self.clone();
         }

@@ -11,16 +11,20 @@
 //! | `era` | the registers of an era |
 //! | `secrets` | the secrets of an era by generation: pending, confirmed, grace |
 //! | `values` | the values, last writer wins by key |
+//! | `few` | a list that mostly holds one |
 //! | `operations` | the operations that a retry must find |
+//! | `rare` | what most eras have nothing of |
 //! | `commit` | whether changes apply, and the record that they make |
 //! | `plan` | what they come to, judged before anything is done |
 //! | `join` | the merge of two copies |
 
 mod commit;
 mod era;
+mod few;
 mod join;
 mod operations;
 mod plan;
+mod rare;
 mod secrets;
 mod values;
 
@@ -31,7 +35,9 @@ use std::time::Duration;
 pub use commit::CommitRules;
 pub use era::{Era, EraId};
 pub(crate) use era::{Idle, Unknown};
+use few::Few;
 pub(crate) use operations::Operations;
+pub(crate) use rare::Rare;
 pub(crate) use secrets::SecretEntry;
 pub use secrets::{SecretState, Secrets};
 pub use values::ValueEntry;
@@ -210,8 +216,7 @@ impl Record {
                 last_seen: new.now,
                 secrets: Secrets::first(new.verifier, new.now),
                 values,
-                operations: Operations::default(),
-                unknown: Unknown::default(),
+                rare: Rare::default(),
             }),
             unknown: Unknown::default(),
         }
@@ -354,9 +359,9 @@ pub(crate) mod tests {
     #[test]
     fn a_record_is_small() {
         let size = |of: usize, at_most: usize, what: &str| assert!(of <= at_most, "{what}: {of} > {at_most}");
-        size(size_of::<Secrets>(), 48, "secrets");
-        size(size_of::<Values>(), 80, "values, one in place");
-        size(size_of::<Record>(), 264, "a record");
+        size(size_of::<Secrets>(), 40, "secrets, one in place");
+        size(size_of::<Values>(), 72, "values, one in place");
+        size(size_of::<Record>(), 232, "a record");
     }
 
     #[test]

@@ -11,17 +11,17 @@ use crate::stamp::Stamp;
 /// How many are remembered.
 pub(crate) const KEPT: usize = 16;
 
-/// A slice without spare room: most records are never updated on a condition.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Operations(Box<[Stamp]>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Operations(Vec<Stamp>);
 
 impl Operations {
+    pub(crate) const NONE: Self = Self(Vec::new());
     pub(crate) const WEIGHT_OF_ONE: usize = 16;
 
     /// From a sorted list that a peer or a disk gave, `None` where it is not one.
     pub(crate) fn from_sorted(stamps: Vec<Stamp>) -> Option<Self> {
         let fits = stamps.len() <= KEPT && stamps.windows(2).all(|pair| pair[0] < pair[1]);
-        fits.then(|| Self(stamps.into()))
+        fits.then_some(Self(stamps))
     }
 
     pub(crate) fn as_slice(&self) -> &[Stamp] {
@@ -38,15 +38,12 @@ impl Operations {
     }
 
     pub(crate) fn remember(&mut self, operation: Stamp) {
-        let Err(at) = self.0.binary_search(&operation) else {
-            return;
-        };
-        let mut stamps = std::mem::take(&mut self.0).into_vec();
-        stamps.insert(at, operation);
-        if stamps.len() > KEPT {
-            stamps.remove(0);
+        if let Err(at) = self.0.binary_search(&operation) {
+            self.0.insert(at, operation);
+            if self.0.len() > KEPT {
+                self.0.remove(0);
+            }
         }
-        self.0 = stamps.into();
     }
 
     pub(crate) fn join(&mut self, other: &Self) {

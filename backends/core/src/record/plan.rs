@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{CommitRules, Era, Idle, Operations, Secrets, Unknown, ValueEntry, Values};
+use super::{CommitRules, Era, Idle, Operations, Rare, Secrets, ValueEntry, Values};
 use crate::changes::{Changes, NewEra, ValueChange};
 use crate::error::{Error, ErrorKind};
 use crate::name::Name;
@@ -88,7 +88,7 @@ impl Plan {
             era.secrets = secrets;
         }
         if let Some(operation) = self.operation {
-            era.operations.remember(operation);
+            era.rare.remember(operation);
         }
         era.values.forget_removals(self.horizon);
     }
@@ -126,7 +126,7 @@ impl Era {
             ValueChange::Update { seen, value } => {
                 if held.map(ValueEntry::stamp) == *seen {
                     Ok(Some(ValueEntry::updated(held, operation, value.clone())))
-                } else if rules.retry && self.operations.may_have_forgotten(operation) {
+                } else if rules.retry && self.rare.operations().may_have_forgotten(operation) {
                     Err(ErrorKind::Ambiguous.into())
                 } else {
                     Err(ErrorKind::Conflict.into())
@@ -151,8 +151,7 @@ impl Era {
             last_seen: self.last_seen.max(opened_at),
             secrets: Secrets::first(new.verifier, opened_at),
             values,
-            operations: Operations::default(),
-            unknown: Unknown::default(),
+            rare: Rare::default(),
         }
     }
 }

@@ -10,8 +10,8 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use smallvec::{SmallVec, smallvec};
 
+use super::Few;
 use crate::time::Timestamp;
 use crate::token::Verifier;
 
@@ -75,12 +75,12 @@ impl SecretState {
 ///
 /// The newest lies in the record itself: most sessions have one, and every request checks it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Secrets(SmallVec<[SecretEntry; 1]>);
+pub struct Secrets(Few<SecretEntry>);
 
 impl Secrets {
     pub(crate) fn first(verifier: Verifier, at: Timestamp) -> Self {
         let first = SecretEntry { generation: 0, verifier, minted: at, confirmed: Some(at) };
-        Self(smallvec![first])
+        Self(Few::One(first))
     }
 
     /// From entries that a peer or a disk gave, `None` where they break the invariant.
@@ -133,7 +133,7 @@ impl Secrets {
                 0,
                 SecretEntry { generation: from.saturating_add(1), verifier, minted, confirmed: None },
             );
-            self.0.truncate(KEPT);
+            self.0.edit(|entries| entries.truncate(KEPT));
         }
     }
 
@@ -144,14 +144,14 @@ impl Secrets {
     }
 
     pub(crate) fn join(&mut self, other: &Self) {
-        for theirs in &other.0 {
+        for theirs in other.0.iter() {
             match self.0.iter_mut().find(|ours| ours.generation == theirs.generation) {
                 Some(ours) => *ours = ours.join(*theirs),
-                None => self.0.push(*theirs),
+                None => self.0.insert(0, *theirs),
             }
         }
         self.0.sort_by_key(|entry| std::cmp::Reverse(entry.generation));
-        self.0.truncate(KEPT);
+        self.0.edit(|entries| entries.truncate(KEPT));
     }
 }
 

@@ -5,8 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
+use super::Few;
 use crate::name::Name;
 use crate::stamp::Stamp;
 use crate::time::Timestamp;
@@ -80,14 +79,14 @@ impl fmt::Debug for ValueEntry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Values(
     // Many a session holds one value: it lies where the record lies.
-    SmallVec<[(Name, ValueEntry); 1]>,
+    Few<(Name, ValueEntry)>,
 );
 
 impl Values {
     /// From entries that a peer or a disk gave: `None` where they are not sorted or a key stands twice.
     pub(crate) fn from_sorted(entries: Vec<(Name, ValueEntry)>) -> Option<Self> {
         let sorted = entries.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        sorted.then(|| Self(entries.into_iter().collect()))
+        sorted.then(|| Self(entries.into()))
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<&ValueEntry> {
@@ -102,11 +101,7 @@ impl Values {
     pub(crate) fn put(&mut self, key: Name, entry: ValueEntry) {
         match self.find(&key) {
             Ok(at) => self.0[at].1 = entry,
-            Err(at) => {
-                // Sessions hold few values for long: room for one, not for a growing vector.
-                self.0.reserve_exact(1);
-                self.0.insert(at, (key, entry));
-            }
+            Err(at) => self.0.insert(at, (key, entry)),
         }
     }
 
@@ -120,7 +115,7 @@ impl Values {
     }
 
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, &ValueEntry) -> bool) {
-        self.0.retain(|(key, entry)| keep(key, entry));
+        self.0.edit(|entries| entries.retain(|(key, entry)| keep(key, entry)));
     }
 
     /// Puts what `map` makes of each value in its place; the stamps stay.
@@ -128,7 +123,7 @@ impl Values {
         &mut self,
         mut map: impl FnMut(&Name, &Arc<[u8]>) -> Result<Option<Arc<[u8]>>, E>,
     ) -> Result<(), E> {
-        for (key, entry) in &mut self.0 {
+        for (key, entry) in self.0.iter_mut() {
             if let Some(bytes) = &entry.bytes {
                 *entry = entry.with_bytes(map(key, bytes)?);
             }

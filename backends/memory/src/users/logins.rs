@@ -16,12 +16,20 @@ pub(super) struct Login {
     pub(super) outnumbered: bool,
 }
 
-type Entry = (SessionKey, Login);
-
 /// **Invariant.** Not empty, but for the time of one call of [`Users`](super::Users).
 #[derive(Debug)]
 pub(super) enum Logins {
-    One(Entry),
+    /// The usual one, which counts.
+    One(SessionKey, Timestamp),
+    /// None, or a list.
+    More(Option<Box<List>>),
+}
+
+type Entry = (SessionKey, Login);
+
+/// Any number.
+#[derive(Debug)]
+pub(super) enum List {
     /// In the order of the keys.
     Few(Vec<Entry>),
     Many(BTreeMap<SessionKey, Login>),
@@ -29,33 +37,116 @@ pub(super) enum Logins {
 
 impl Default for Logins {
     fn default() -> Self {
-        Self::Few(Vec::new())
+        Self::More(None)
     }
 }
 
 impl Logins {
     pub(super) fn is_empty(&self) -> bool {
-        matches!(self, Self::Few(few) if few.is_empty())
+        matches!(self, Self::More(None))
     }
 
-    pub(super) fn get(&self, key: &SessionKey) -> Option<&Login> {
+    pub(super) fn get(&self, key: &SessionKey) -> Option<Login> {
         match self {
-            Self::One((own, login)) => (own == key).then_some(login),
-            Self::Few(few) => few.binary_search_by_key(key, |(key, _)| *key).ok().map(|at| &few[at].1),
-            Self::Many(many) => many.get(key),
+            Self::One(own, at) => (own == key).then_some(Login { at: *at, outnumbered: false }),
+            Self::More(list) => list.as_ref()?.get(key).copied(),
         }
     }
 
     /// Puts a login in, in place of an earlier one of the same session.
     pub(super) fn put(&mut self, key: SessionKey, login: Login) {
         match self {
-            Self::One((own, held)) if *own == key => *held = login,
-            Self::One(one) => {
-                let mut few = vec![*one, (key, login)];
-                few.sort_unstable_by_key(|(key, _)| *key);
-                *self = Self::Few(few);
+            Self::More(None) if !login.outnumbered => *self = Self::One(key, login.at),
+            Self::One(own, at) if *own == key && !login.outnumbered => *at = login.at,
+            _ => self.edit(|list| list.put(key, login)),
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: &SessionKey) {
+        match self {
+            Self::One(own, _) if own == key => *self = Self::default(),
+            Self::One(..) => {}
+            Self::More(_) => self.edit(|list| list.remove(key)),
+        }
+    }
+
+    /// Changes them as a list.
+    fn edit(&mut self, change: impl FnOnce(&mut List)) {
+        let mut list = match std::mem::take(self) {
+            Self::One(key, at) => Box::new(List::Few(vec![(key, Login { at, outnumbered: false })])),
+            Self::More(list) => list.unwrap_or_else(|| Box::new(List::Few(Vec::new()))),
+        };
+        change(&mut list);
+        *self = match &*list {
+            List::Few(few) => match few[..] {
+                [] => Self::More(None),
+                [(key, Login { at, outnumbered: false })] => Self::One(key, at),
+                _ => Self::More(Some(list)),
+            },
+            List::Many(_) => Self::More(Some(list)),
+        };
+    }
+
+    /// In the order of the keys.
+    fn iter(&self) -> impl Iterator<Item = (SessionKey, Login)> {
+        let (one, list) = match self {
+            Self::One(key, at) => (Some((*key, Login { at: *at, outnumbered: false })), None),
+            Self::More(list) => (None, list.as_deref()),
+        };
+        let (few, many) = match list {
+            Some(List::Few(few)) => (Some(few), None),
+            Some(List::Many(many)) => (None, Some(many)),
+            None => (None, None),
+        };
+        let few = few.into_iter().flatten().copied();
+        one.into_iter().chain(few).chain(many.into_iter().flatten().map(|(key, login)| (*key, *login)))
+    }
+
+    /// Up to `limit` keys after `after`, in their order.
+    pub(super) fn keys(&self, after: Option<SessionKey>, limit: usize) -> Vec<SessionKey> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        if let Self::More(Some(list)) = self {
+            if let List::Many(many) = &**list {
+                let start = after.map_or(Unbounded, Excluded);
+                return many.range((start, Unbounded)).map(|(key, _)| *key).take(limit).collect();
             }
-            Self::Few(few) if few.is_empty() => *self = Self::One((key, login)),
+        }
+        let keys = self.iter().map(|(key, _)| key);
+        keys.filter(|key| after.is_none_or(|after| *key > after)).take(limit).collect()
+    }
+
+    /// How many there are, those left out that are about to be ended.
+    pub(super) fn count(&self) -> usize {
+        self.iter().filter(|(_, login)| !login.outnumbered).count()
+    }
+
+    /// Marks the oldest logins beside `own`, so that no more than `limit` count. Answers which.
+    pub(super) fn outnumber(&mut self, own: &SessionKey, limit: usize) -> Vec<SessionKey> {
+        let excess = self.count().saturating_sub(limit);
+        if excess == 0 {
+            return Vec::new();
+        }
+        let others = self.iter().filter(|(key, login)| key != own && !login.outnumbered);
+        let mut oldest: Vec<_> = others.map(|(key, login)| (login.at, key)).collect();
+        oldest.sort_unstable();
+        oldest.truncate(excess);
+        for (at, key) in &oldest {
+            self.put(*key, Login { at: *at, outnumbered: true });
+        }
+        oldest.into_iter().map(|(_, key)| key).collect()
+    }
+}
+
+impl List {
+    fn get(&self, key: &SessionKey) -> Option<&Login> {
+        match self {
+            Self::Few(few) => few.binary_search_by_key(key, |(key, _)| *key).ok().map(|at| &few[at].1),
+            Self::Many(many) => many.get(key),
+        }
+    }
+
+    fn put(&mut self, key: SessionKey, login: Login) {
+        match self {
             Self::Few(few) => match few.binary_search_by_key(&key, |(key, _)| *key) {
                 Ok(at) => few[at].1 = login,
                 Err(at) if few.len() < FEW => few.insert(at, (key, login)),
@@ -65,16 +156,9 @@ impl Logins {
         }
     }
 
-    pub(super) fn remove(&mut self, key: &SessionKey) {
+    fn remove(&mut self, key: &SessionKey) {
         match self {
-            Self::One((own, _)) if own == key => *self = Self::default(),
-            Self::One(_) => {}
-            Self::Few(few) => {
-                few.retain(|(own, _)| own != key);
-                if let [one] = few[..] {
-                    *self = Self::One(one);
-                }
-            }
+            Self::Few(few) => few.retain(|(own, _)| own != key),
             Self::Many(many) => {
                 many.remove(key);
                 // Not at once where it would be a tree again after the next login.
@@ -83,51 +167,6 @@ impl Logins {
                 }
             }
         }
-    }
-
-    /// Up to `limit` keys after `after`, in their order.
-    pub(super) fn keys(&self, after: Option<SessionKey>, limit: usize) -> Vec<SessionKey> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let comes = |key: &SessionKey| after.is_none_or(|after| *key > after);
-        match self {
-            Self::One((key, _)) => Some(*key).filter(comes).into_iter().take(limit).collect(),
-            Self::Few(few) => few.iter().map(|(key, _)| *key).filter(comes).take(limit).collect(),
-            Self::Many(many) => {
-                let start = after.map_or(Unbounded, Excluded);
-                many.range((start, Unbounded)).map(|(key, _)| *key).take(limit).collect()
-            }
-        }
-    }
-
-    /// How many there are, those left out that are about to be ended.
-    pub(super) fn count(&self) -> usize {
-        let counts = |login: &&Login| !login.outnumbered;
-        match self {
-            Self::One((_, login)) => usize::from(counts(&login)),
-            Self::Few(few) => few.iter().map(|(_, login)| login).filter(counts).count(),
-            Self::Many(many) => many.values().filter(counts).count(),
-        }
-    }
-
-    /// Marks the oldest logins beside `own`, so that no more than `limit` count. Answers which.
-    pub(super) fn outnumber(&mut self, own: &SessionKey, limit: usize) -> Vec<SessionKey> {
-        let excess = self.count().saturating_sub(limit);
-        if excess == 0 {
-            return Vec::new();
-        }
-        let other =
-            |key: &SessionKey, login: &Login| (key != own && !login.outnumbered).then_some((login.at, *key));
-        let mut oldest: Vec<_> = match self {
-            Self::One((key, login)) => other(key, login).into_iter().collect(),
-            Self::Few(few) => few.iter().filter_map(|(key, login)| other(key, login)).collect(),
-            Self::Many(many) => many.iter().filter_map(|(key, login)| other(key, login)).collect(),
-        };
-        oldest.sort_unstable();
-        oldest.truncate(excess);
-        for (at, key) in &oldest {
-            self.put(*key, Login { at: *at, outnumbered: true });
-        }
-        oldest.into_iter().map(|(_, key)| key).collect()
     }
 }
 
@@ -147,7 +186,7 @@ mod tests {
 
     #[test]
     fn an_entry_of_a_user_with_one_session_takes_no_memory_of_its_own() {
-        assert_eq!(size_of::<Logins>(), 32);
+        assert_eq!(size_of::<Logins>(), 24);
     }
 
     proptest! {
@@ -168,7 +207,7 @@ mod tests {
                 }
                 prop_assert_eq!(logins.is_empty(), model.is_empty());
                 prop_assert_eq!(logins.count(), model.len());
-                prop_assert_eq!(logins.get(&key(n)), model.get(&key(n)));
+                prop_assert_eq!(logins.get(&key(n)), model.get(&key(n)).copied());
             }
             let after = after.map(key);
             let keys: Vec<_> = model.keys().copied().filter(|key| Some(*key) > after).take(limit).collect();
