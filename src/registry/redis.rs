@@ -5,7 +5,7 @@
 //! | `prefix` | what every key begins with | `abide:` |
 //! | `durability` | `async`, or `replicas=N`: how many replicas must have a write before it is answered | `async` |
 //! | `max_bytes` | the largest session, encoded, with `KiB` or `MiB` | `1MiB` |
-//! | `near_cache` | `off`; there is none yet | `off` |
+//! | `near_cache` | `off`, or of how many bytes, with `KiB` or `MiB`: reads are answered in this process, and may lag | `off` |
 //! | `tls_ca` | a file of the certificates to trust, as PEM | the system's |
 //! | `allow_insecure_tls` | `true` allows an address that ends in `#insecure`, which takes any certificate | `false` |
 //!
@@ -59,7 +59,10 @@ fn configured(url: &mut StoreUrl, mut builder: RedisStoreBuilder) -> Result<Redi
     }
     match url.take("near_cache").as_deref() {
         None | Some("off") => Ok(builder),
-        Some(other) => Err(wrong("near_cache", other, "`off`: there is no near-cache in this version")),
+        Some(size) => match parse_size(size).filter(|bytes| *bytes > 0) {
+            Some(bytes) => Ok(builder.near_cache(bytes as u64)),
+            None => Err(wrong("near_cache", size, "`off`, or a number of bytes, such as `64MiB`")),
+        },
     }
 }
 

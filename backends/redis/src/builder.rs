@@ -14,6 +14,7 @@ use crate::envelope::Versions;
 use crate::inner::{Inner, Settings};
 use crate::keeper::keep;
 use crate::keys::Keys;
+use crate::near::{NearCache, watcher};
 use crate::recent::Recent;
 use crate::store::RedisStore;
 use crate::users::Users;
@@ -37,6 +38,7 @@ pub struct RedisStoreBuilder {
     prefix: String,
     settings: Settings,
     recent: usize,
+    near: Option<u64>,
     clock: Arc<dyn Clock>,
 }
 
@@ -83,6 +85,7 @@ impl RedisStoreBuilder {
             prefix: DEFAULT_PREFIX.into(),
             settings,
             recent: DEFAULT_RECENT,
+            near: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -130,6 +133,18 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Answers reads from a cache in this process of at most so many bytes, kept true by what the server tells of
+    /// changes: off by default. It needs a Redis of version 6 or later, and not a Cluster.
+    ///
+    /// **A read may then be old**: by the flight of one message (well under a millisecond on a good network), and by a
+    /// second at the most where the connection or the server hangs unnoticed.
+    /// [`fresh`](abide_core::LoadOptions::fresh) goes past it, every write is decided in the server as ever, and what this
+    /// process wrote or ended itself it sees at once.
+    pub fn near_cache(mut self, bytes: u64) -> Self {
+        self.near = Some(bytes);
+        self
+    }
+
     /// How to talk to the servers.
     pub fn link(mut self, options: LinkOptions) -> Self {
         self.link = options;
@@ -154,9 +169,13 @@ impl RedisStoreBuilder {
     /// Outside a tokio runtime.
     pub fn open(self) -> Result<RedisStore, OpenError> {
         self.check()?;
-        let servers =
-            Servers::open(self.address, self.link).map_err(|error| OpenError(Reason::Address(error)))?;
         let keys = Keys::new(&self.prefix);
+        let near = self.near.map(|bytes| Arc::new(NearCache::new(bytes)));
+        let link = match &near {
+            Some(near) => self.link.watcher(watcher(near.clone(), keys.clone())),
+            None => self.link,
+        };
+        let servers = Servers::open(self.address, link).map_err(|error| OpenError(Reason::Address(error)))?;
         let inner = Arc::new(Inner {
             users: Users::new(servers.clone(), keys.clone(), self.settings.linger),
             servers,
@@ -167,6 +186,7 @@ impl RedisStoreBuilder {
             recent: Recent::new(self.recent),
             ended: Arc::new(Ended::new()),
             combiner: Combiner::default(),
+            near,
             counts: Counts::default(),
         });
         keep(&inner);
@@ -188,6 +208,9 @@ impl RedisStoreBuilder {
                 "the largest session is {bytes} bytes, expected 1 to {}",
                 codec::MAX_ENCODED
             )));
+        }
+        if self.near.is_some() && self.address.is_cluster() {
+            return Err(OpenError::setting("a Cluster has no near-cache yet, expected it to be off"));
         }
         if self.settings.timeout.is_zero() {
             return Err(OpenError::setting("the timeout is zero, expected a longer one, such as 1s"));

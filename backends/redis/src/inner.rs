@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant as Moment};
 
 use abide_core::{Clock, Durability, EndReason, Error, ErrorKind, Loaded, Record, SessionKey, Timestamp};
 use redis::{Pipeline, Value};
@@ -14,6 +14,7 @@ use crate::counts::Counts;
 use crate::ended::{End, Ended, REMEMBERED};
 use crate::envelope::{Sealed, Versions, stamp_of};
 use crate::keys::Keys;
+use crate::near::{Answered, NearCache};
 use crate::recent::Recent;
 use crate::reply::{Found, Written, unexpected};
 use crate::scripts::{CREATE, END, END_AGAIN, REPLACE, TOUCH};
@@ -47,6 +48,14 @@ pub(crate) struct Inner {
     pub(crate) users: Users,
     pub(crate) combiner: Combiner,
     pub(crate) counts: Counts,
+    /// What reads are answered from without a trip, where it is on.
+    pub(crate) near: Option<Arc<NearCache>>,
+}
+
+/// The reply of a script, and the near-cache's share in it: what is not kept there is forgotten.
+struct Sent<'a> {
+    done: Acknowledged,
+    writing: Option<Answered<'a>>,
 }
 
 /// What an end came to.
@@ -83,16 +92,35 @@ impl Inner {
         millis((deadline.since(now) + self.settings.linger).max(creation.since(now)))
     }
 
+    /// The session as the near-cache has it, where that is on and has it live.
+    pub(crate) fn near(&self, key: &SessionKey) -> Option<Loaded> {
+        let near = self.near.as_ref()?.get(key, Moment::now())?;
+        // Past its deadline as it was: another process may have moved that since.
+        Some(near).filter(|loaded| loaded.record.over(self.now()).is_none())
+    }
+
+    /// Whether a write ends in a read, as the scripts take it.
+    fn track(&self) -> &'static [u8] {
+        if self.near.is_some() { b"1" } else { b"0" }
+    }
+
     /// Looks at a session.
     pub(crate) async fn look(&self, key: &SessionKey, deadline: Instant) -> Result<Found, Error> {
         self.counts.looks.add(1);
         let name = self.keys.session(key);
         let mut pipeline = Pipeline::with_capacity(1);
         pipeline.cmd("GET").arg(&name);
-        let reply = self.servers.run(&name, &pipeline, Terms::read(deadline)).await?.pop();
-        let found = Found::of(reply.unwrap_or(Value::Nil))?;
+        let mark = self.near.as_ref().map(|near| near.mark(key));
+        let done = self.servers.run_and_wait(&name, &pipeline, 0, Terms::read(deadline)).await?;
+        let over = done.over;
+        let found = Found::of(first(done))?;
         match &found {
-            Found::Held(loaded) => self.recent.put(key, loaded),
+            Found::Held(loaded) => {
+                self.recent.put(key, loaded);
+                if let (Some(near), Some(mark), Some(over)) = (&self.near, mark, over) {
+                    near.put(key, loaded, mark, over);
+                }
+            }
             Found::Missing | Found::Over => self.recent.forget(key),
         }
         Ok(found)
@@ -107,8 +135,9 @@ impl Inner {
         deadline: Instant,
     ) -> Result<Written, Error> {
         let life = self.life(&sealed.loaded.record, self.now());
-        let done = self.script(key, &CREATE, &[&sealed.bytes, &life], replicas, deadline).await?;
-        self.written(key, Some(sealed), done)
+        let sent =
+            self.script(key, &CREATE, &[&sealed.bytes, &life, self.track()], replicas, deadline).await?;
+        self.written(key, Some(sealed), sent)
     }
 
     /// Stores a record in place of the one of that version.
@@ -122,8 +151,10 @@ impl Inner {
     ) -> Result<Written, Error> {
         let life = self.life(&sealed.loaded.record, self.now());
         let seen = stamp_of(seen.version);
-        let done = self.script(key, &REPLACE, &[&seen, &sealed.bytes, &life], replicas, deadline).await?;
-        self.written(key, Some(sealed), done)
+        let sent = self
+            .script(key, &REPLACE, &[&seen, &sealed.bytes, &life, self.track()], replicas, deadline)
+            .await?;
+        self.written(key, Some(sealed), sent)
     }
 
     /// Waits for replicas to have the record of that version, whoever wrote it.
@@ -135,8 +166,8 @@ impl Inner {
         deadline: Instant,
     ) -> Result<Written, Error> {
         let life = self.life(&seen.record, self.now());
-        let done = self.script(key, &TOUCH, &[&stamp_of(seen.version), &life], replicas, deadline).await?;
-        self.written(key, None, done)
+        let sent = self.script(key, &TOUCH, &[&stamp_of(seen.version), &life], replicas, deadline).await?;
+        self.written(key, None, sent)
     }
 
     /// Ends a session, whatever is there.
@@ -154,7 +185,7 @@ impl Inner {
         if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Ambiguous) {
             self.ended.doubt(key, at, reason);
         }
-        let done = done?;
+        let Sent { done, .. } = done?;
         let fell_short = done.replicas < replicas;
         let found = match first(done) {
             // Whatever it was, it is over now.
@@ -181,10 +212,10 @@ impl Inner {
         let changes = self.servers.masters_changed();
         let (before, at) = (*changes.borrow(), self.now());
         let tombstone = self.versions.tombstone(at, reason)?;
-        let arguments: [&[u8]; 3] = [&stamp_of(seen.version), &tombstone, &millis(REMEMBERED)];
+        let arguments: [&[u8]; 4] = [&stamp_of(seen.version), &tombstone, &millis(REMEMBERED), b"0"];
         let replicas = self.settings.replicas.max(self.at_hand(key));
         let written =
-            Written::of_acknowledged(self.script(key, &REPLACE, &arguments, replicas, deadline).await?)?;
+            Written::of_acknowledged(self.script(key, &REPLACE, &arguments, replicas, deadline).await?.done)?;
         if let Written::Done(_) = written {
             let end = self.remember_end(key, at, reason);
             if *changes.borrow() != before {
@@ -198,7 +229,7 @@ impl Inner {
     pub(crate) async fn end_again(&self, end: &End, deadline: Instant) -> Result<(), Error> {
         let tombstone = self.versions.tombstone(end.at, end.reason)?;
         let arguments: [&[u8]; 2] = [&tombstone, &millis(end.life())];
-        match first(self.script(&end.key, &END_AGAIN, &arguments, 0, deadline).await?) {
+        match first(self.script(&end.key, &END_AGAIN, &arguments, 0, deadline).await?.done) {
             Value::Int(_) => {
                 self.ended.confirm(end);
                 self.counts.ends_written_again.add(1);
@@ -225,28 +256,32 @@ impl Inner {
         arguments: &[&[u8]],
         replicas: usize,
         deadline: Instant,
-    ) -> Result<Acknowledged, Error> {
+    ) -> Result<Sent<'_>, Error> {
         let (name, terms) = (self.keys.session(key), Terms::write(deadline));
-        if replicas > 0 {
-            return self.servers.invoke_and_wait(&name, script, arguments, replicas, terms).await;
-        }
-        let value = self.servers.invoke(&name, script, arguments, terms).await?;
-        Ok(Acknowledged { values: vec![value], replicas: 0 })
+        let writing = self.near.as_ref().map(|near| near.writing(key));
+        let done = self.servers.invoke_and_wait(&name, script, arguments, replicas, terms).await?;
+        // Over another connection than the one that tracks it is not known to be told of the next change.
+        let writing = writing.zip(done.over).map(|(writing, over)| writing.answered(over));
+        Ok(Sent { done, writing })
     }
 
     /// Reads what a write came to, and keeps what is known of the record now.
-    fn written(
-        &self,
-        key: &SessionKey,
-        sealed: Option<&Sealed>,
-        done: Acknowledged,
-    ) -> Result<Written, Error> {
-        let written = Written::of_acknowledged(done)?;
-        match (&written, sealed) {
-            (Written::Done(_), Some(sealed)) => self.recent.put(key, &sealed.loaded),
-            (Written::Done(_), None) => {}
-            (Written::Instead(Found::Held(loaded)), _) => self.recent.put(key, loaded),
-            (Written::Instead(_), _) => self.recent.forget(key),
+    fn written(&self, key: &SessionKey, sealed: Option<&Sealed>, sent: Sent<'_>) -> Result<Written, Error> {
+        let written = Written::of_acknowledged(sent.done)?;
+        let known = match (&written, sealed) {
+            (Written::Done(_), Some(sealed)) => Some(&sealed.loaded),
+            (Written::Done(_), None) => return Ok(written),
+            (Written::Instead(Found::Held(loaded)), _) => Some(loaded),
+            (Written::Instead(_), _) => None,
+        };
+        match known {
+            Some(loaded) => {
+                self.recent.put(key, loaded);
+                if let Some(writing) = sent.writing {
+                    writing.stored(loaded);
+                }
+            }
+            None => self.recent.forget(key),
         }
         Ok(written)
     }

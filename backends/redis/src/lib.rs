@@ -29,6 +29,14 @@
 //! Deadlines are judged by the store's clock, not the server's. A login is compared with the moment of "end all of a
 //! user" by the clocks of the two processes that serve them: keep clocks together.
 //!
+//! # The near-cache
+//!
+//! [`near_cache`](RedisStoreBuilder::near_cache), off by default, answers reads of sessions that this process read or wrote
+//! lately without a trip. The server tells of each change; what was at hand is forgotten with the connection, and
+//! believed only while a heartbeat that was sent within the last second is answered. So a read may be old by the flight
+//! of one message, and by a second where the connection or the server hangs unnoticed. Every write is decided in the
+//! server as ever.
+//!
 //! # Size
 //!
 //! A session is refused above [`max_bytes`](RedisStoreBuilder::max_bytes), 1 MiB by default. A user's list is read whole,
@@ -57,7 +65,7 @@
 //! ```
 //!
 //! `+scan` is for [`end_all`](abide_core::SessionStore::end_all), `+info` for the warning above, `+wait` for replicas,
-//! `+role` for failover; without one of them the store does without.
+//! `+role` for failover, `+client|tracking +exists` for the near-cache; without one of them the store does without.
 //!
 //! # The files
 //!
@@ -72,6 +80,7 @@
 //! | `everyone` | what concerns the sessions of a user, or all |
 //! | `ended` | what this process ended |
 //! | `recent` | what a commit is made from without a look |
+//! | `near` | what reads are answered from without a trip |
 //! | `keeper`, `counts` | what is done in the background, what is counted |
 //! | `envelope`, `reply`, `scripts`, `keys` | what is stored, what replies mean, what runs in the server, names |
 //! | [`connect`] | the connections: addresses, deadlines, failover, the breaker |
@@ -88,6 +97,7 @@ mod inner;
 mod keeper;
 mod keys;
 mod login;
+mod near;
 mod recent;
 mod reply;
 mod scripts;

@@ -3,28 +3,33 @@
 //! Each concerns one key, so a Cluster needs nothing special, and uses commands of the oldest servers only. The ones of a
 //! session know its string ([`envelope`](crate::envelope)) by its stamp alone: whether the first 16 bytes are those
 //! that the writer saw, and whether the first bit says that the session is over.
+//!
+//! A write whose outcome is to be kept in the near-cache ends in a read, for a server tracks what is read and forgets
+//! that at each write: `EXISTS`, where the last argument asks for it.
 
 use std::sync::LazyLock;
 
 use crate::connect::Script;
 
 /// Sets the string in place of the one with the stamp that was seen. `ARGV`: that stamp, the string, its life in
-/// milliseconds. Answers 1, or what is there instead.
+/// milliseconds, whether to track it. Answers 1, or what is there instead.
 pub(crate) static REPLACE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local held = redis.call('GET', KEYS[1])
 if not held or string.sub(held, 1, 16) ~= ARGV[1] then return held end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+if ARGV[4] == '1' then redis.call('EXISTS', KEYS[1]) end
 return 1",
     )
 });
 
-/// Sets the string where nothing is. `ARGV`: the string, its life. Answers 1, or what is there.
+/// Sets the string where nothing is. `ARGV`: the string, its life, whether to track it. Answers 1, or what is there.
 pub(crate) static CREATE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "local held = redis.call('GET', KEYS[1])
 if held then return held end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if ARGV[3] == '1' then redis.call('EXISTS', KEYS[1]) end
 return 1",
     )
 });

@@ -64,16 +64,25 @@ impl SessionStore for RedisStore {
         self.whole(|inner| async move { inner.create_session(&key, record, &options).await }).await
     }
 
-    async fn load(&self, key: &SessionKey, _options: &LoadOptions) -> Result<Option<Loaded>, Error> {
+    async fn load(&self, key: &SessionKey, options: &LoadOptions) -> Result<Option<Loaded>, Error> {
         if self.0.ended.contains(key) {
             return Ok(None);
+        }
+        if let Some(near) = self.0.near(key).filter(|_| !options.fresh) {
+            return Ok(Some(near));
         }
         let found = self.0.look(key, self.0.deadline()).await?;
         Ok(found.live(self.0.now()))
     }
 
-    fn peek(&self, _key: &SessionKey) -> Peek {
-        Peek::Ask
+    fn peek(&self, key: &SessionKey) -> Peek {
+        if self.0.near.is_none() {
+            return Peek::Ask;
+        }
+        if self.0.ended.contains(key) {
+            return Peek::Absent;
+        }
+        self.0.near(key).map_or(Peek::Ask, Peek::Found)
     }
 
     async fn commit(
@@ -127,12 +136,16 @@ impl SessionStore for RedisStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::none().shared(true).durable(true)
+        Capabilities::none().shared(true).durable(true).peeks(self.0.near.is_some())
     }
 
-    /// `looks`, `combined_commits`, `races`, `ends_fell_short`, `ends_written_again` and `ends_remembered`.
+    /// `looks`, `combined_commits`, `races`, `ends_fell_short`, `ends_written_again` and `ends_remembered`; with a
+    /// near-cache also `near_hits`, `near_misses`, `near_unbelieved`, `near_invalidations`, `near_passed_over` and
+    /// `near_flushes`.
     fn metrics(&self) -> Vec<Metric> {
-        self.0.counts.metrics(self.0.ended.len())
+        let mut metrics = self.0.counts.metrics(self.0.ended.len());
+        metrics.extend(self.0.near.iter().flat_map(|near| near.metrics()));
+        metrics
     }
 
     /// Nothing is held by this process alone.

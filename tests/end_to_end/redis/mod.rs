@@ -1,5 +1,6 @@
 //! Three nodes over one Redis.
 
+mod near;
 mod outages;
 mod servers;
 mod settings;
@@ -14,8 +15,13 @@ struct Three {
 
 impl Three {
     async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_with("", settings).await
+    }
+
+    /// With options of the store.
+    async fn start_with(options: &str, settings: &[(&str, &str)]) -> Self {
         let redis = Redis::single().await;
-        let url = redis.url();
+        let url = format!("{}{options}", redis.url());
         let node = async |name| {
             let variables = [&[("ABIDE_STORE", url.as_str()), ("ABIDE_NODE", name)], settings].concat();
             Node::start(&variables).await

@@ -24,7 +24,10 @@ async fn each_wrong_option_is_refused_with_what_would_be_accepted() {
             "durability=replicas=0",
             "store option `durability` is \"replicas=0\", expected `async` or `replicas=N`",
         ),
-        ("near_cache=on", "store option `near_cache` is \"on\", expected `off`"),
+        (
+            "near_cache=on",
+            "store option `near_cache` is \"on\", expected `off`, or a number of bytes, such as `64MiB`",
+        ),
         (
             "max_bytes=much",
             "store option `max_bytes` is \"much\", expected a number of bytes, such as `256KiB`",
@@ -63,7 +66,7 @@ async fn an_address_that_is_none_is_refused_without_its_password() {
 async fn the_options_of_the_url_and_a_unix_socket_are_taken() {
     let redis = Redis::single().await;
     let store = format!(
-        "unix:{}?prefix=shop:&durability=async&max_bytes=64KiB&near_cache=off",
+        "unix:{}?prefix=shop:&durability=async&max_bytes=64KiB&near_cache=8MiB",
         redis.socket().display()
     );
     let node = Node::start(&[("ABIDE_STORE", &store), ("ABIDE_STORE_TIMEOUT", "700ms")]).await;

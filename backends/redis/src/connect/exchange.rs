@@ -11,7 +11,7 @@ use super::cluster::Cluster;
 use super::master::{Failed, Master, Trip};
 use super::node::jittered;
 use super::verdict::{Verdict, judge, refused};
-use super::{Acknowledged, Terms};
+use super::{Acknowledged, LinkNumber, Terms};
 
 /// A slot that moves sends one request on twice; more often means that the servers do not agree.
 const MOST_REDIRECTIONS: u32 = 8;
@@ -140,7 +140,7 @@ impl<'a> Progress<'a> {
 
     /// Takes the replies of a trip.
     fn take(&mut self, trip: Trip, asking: bool) -> Next {
-        let Trip { mut replies, replicas, link } = trip;
+        let Trip { mut replies, replicas, link, over } = trip;
         if asking {
             // Each second one is that of an `ASKING`.
             let mut index = 0;
@@ -150,7 +150,7 @@ impl<'a> Progress<'a> {
             });
         }
         let wrong = replies.iter().map(judge).find(|verdict| *verdict != Verdict::Answer);
-        let Some(verdict) = wrong else { return Next::Done(self.done(replies, replicas)) };
+        let Some(verdict) = wrong else { return Next::Done(self.done(replies, replicas, over)) };
         let reply = replies.iter().find(|reply| judge(reply) == verdict).cloned().unwrap_or(Value::Nil);
         if verdict == Verdict::NotServing {
             link.fail();
@@ -160,14 +160,15 @@ impl<'a> Progress<'a> {
     }
 
     /// All replies, in the order of the commands.
-    fn done(&mut self, replies: Vec<Value>, replicas: usize) -> Acknowledged {
+    fn done(&mut self, replies: Vec<Value>, replicas: usize, over: Option<LinkNumber>) -> Acknowledged {
         let mut latest = replies.into_iter();
         if self.replies.is_empty() {
-            return Acknowledged { values: latest.collect(), replicas };
+            return Acknowledged { values: latest.collect(), replicas, over };
         }
         let all = std::mem::take(&mut self.replies).into_iter();
         let values = all.map(|reply| reply.or_else(|| latest.next()).unwrap_or(Value::Nil)).collect();
-        Acknowledged { values, replicas }
+        // Of several trips: they may have come over several connections.
+        Acknowledged { values, replicas, over: None }
     }
 
     /// Keeps what was answered.

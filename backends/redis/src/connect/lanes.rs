@@ -11,6 +11,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Pipeline, RedisError, Value};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::LinkNumber;
 use super::node::Node;
 use super::target::Reach;
 use super::verdict::Lost;
@@ -31,7 +32,7 @@ pub(super) struct Layer {
 pub(super) struct Lane {
     connection: MultiplexedConnection,
     /// Which connection of the node it was opened beside.
-    number: u64,
+    number: LinkNumber,
     /// Whether an answer is still to come: somebody gave up waiting.
     waiting: bool,
 }

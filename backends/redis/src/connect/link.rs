@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::target::{Place, Reach};
 use super::verdict::Lost;
-use super::watcher::LinkEvent;
+use super::watcher::{LinkEvent, LinkNumber};
 
 /// This many operations, or heartbeats, without an answer in a row, and a connection is replaced.
 const STRIKES: u32 = 3;
@@ -20,8 +20,10 @@ const UNKNOWN: usize = usize::MAX;
 /// A connection to a server that was a master when it began.
 pub(super) struct Link {
     connection: MultiplexedConnection,
+    /// Whether what happens to it is told.
+    watched: bool,
     place: Place,
-    number: u64,
+    number: LinkNumber,
     strikes: AtomicU32,
     replicas: AtomicUsize,
     failed: Notify,
@@ -29,9 +31,11 @@ pub(super) struct Link {
 
 impl Link {
     /// Connects, and asks the server whether it is a master.
-    pub(super) async fn open(reach: &Reach, place: Place, number: u64) -> RedisResult<Self> {
+    pub(super) async fn open(reach: &Reach, place: Place, number: LinkNumber) -> RedisResult<Self> {
+        let (connection, watched) = reach.connect_watched(&place).await?;
         let link = Self {
-            connection: reach.connect_watched(&place).await?,
+            connection,
+            watched,
             place,
             number,
             strikes: AtomicU32::new(0),
@@ -69,8 +73,20 @@ impl Link {
         self.failed.notify_one();
     }
 
+    /// Its number, where what happens to it is told.
+    pub(super) fn watched(&self) -> Option<LinkNumber> {
+        self.watched.then_some(self.number)
+    }
+
+    /// Tells what happened to it.
+    pub(super) fn tell(&self, reach: &Reach, event: impl FnOnce(LinkNumber) -> LinkEvent) {
+        if let (Some(number), Some(watcher)) = (self.watched(), &reach.options.watcher) {
+            watcher.tell(event(number));
+        }
+    }
+
     /// Which connection of its node it is.
-    pub(super) fn number(&self) -> u64 {
+    pub(super) fn number(&self) -> LinkNumber {
         self.number
     }
 
@@ -94,19 +110,18 @@ impl Link {
                     () = sleep(every) => {}
                 }
             }
+            let sent = Instant::now();
             let heartbeat = tokio::select! {
                 () = self.failed.notified() => return Failure::Reported,
                 heartbeat = timeout(every, self.check()) => heartbeat,
             };
             match heartbeat {
-                Ok(Ok(())) => missed = 0,
-                Ok(Err(error)) => return Failure::Refused(error),
-                Err(_) => {
-                    missed += 1;
-                    if let Some(watcher) = &reach.options.watcher {
-                        watcher.tell(LinkEvent::Silent);
-                    }
+                Ok(Ok(())) => {
+                    missed = 0;
+                    self.tell(reach, |over| LinkEvent::Heard { over, sent });
                 }
+                Ok(Err(error)) => return Failure::Refused(error),
+                Err(_) => missed += 1,
             }
             if missed >= STRIKES {
                 return Failure::Silent;

@@ -15,7 +15,7 @@ use super::link::Link;
 use super::node::{Node, Source};
 use super::target::Reach;
 use super::verdict::Lost;
-use super::{Acknowledged, Terms};
+use super::{Acknowledged, LinkNumber, Terms};
 
 /// The part of the remaining time that replicas are waited for; the rest is for the answer's way back.
 const WAIT_SHARE: f64 = 0.8;
@@ -34,6 +34,8 @@ pub(super) struct Trip {
     pub(super) replicas: usize,
     /// The shared connection of that time.
     pub(super) link: Arc<Link>,
+    /// Its number, where it was taken and is watched.
+    pub(super) over: Option<LinkNumber>,
 }
 
 /// Why a trip has no replies.
@@ -79,7 +81,7 @@ impl Master {
             return self.send_and_wait(commands, wait, terms, link).await;
         }
         let replies = link.send(commands, terms.deadline).await.map_err(Failed::Lost)?;
-        Ok(Trip { replies, replicas: 0, link })
+        Ok(Trip { replies, replicas: 0, over: link.watched(), link })
     }
 
     async fn send_and_wait(
@@ -102,7 +104,7 @@ impl Master {
             // A server that has no `WAIT`, or lets this user not wait.
             _ => 0,
         };
-        Ok(Trip { replies, replicas, link })
+        Ok(Trip { replies, replicas, over: None, link })
     }
 }
 

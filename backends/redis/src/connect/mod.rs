@@ -54,4 +54,4 @@ pub use options::LinkOptions;
 pub use script::Script;
 pub use servers::{Acknowledged, Servers};
 pub use terms::Terms;
-pub use watcher::{LinkEvent, Watcher};
+pub use watcher::{LinkEvent, LinkNumber, Watcher};

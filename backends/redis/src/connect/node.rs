@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::link::{Failure, Link};
 use super::sentinel::Sentinels;
 use super::target::{Place, Reach};
-use super::watcher::LinkEvent;
+use super::watcher::{LinkEvent, LinkNumber};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const LONGEST_BACKOFF: Duration = Duration::from_millis(200);
@@ -162,7 +162,7 @@ impl Keeper {
     /// One attempt, which ends early where somebody else is named as the master.
     async fn attempt(&mut self) -> Attempt {
         let place = self.next.take();
-        let number = *self.changes.borrow() + 1;
+        let number = LinkNumber(*self.changes.borrow() + 1);
         let open = async {
             if let Some(place) = place
                 && let Some(link) = self.insist(place, number).await
@@ -188,7 +188,7 @@ impl Keeper {
     }
 
     /// Connects to a server that was named a moment ago, and may need one more to become the master.
-    async fn insist(&self, place: Place, number: u64) -> Option<Link> {
+    async fn insist(&self, place: Place, number: LinkNumber) -> Option<Link> {
         for _ in 0..PROMOTION_LOOKS {
             if let Ok(link) = Link::open(&self.reach, place.clone(), number).await {
                 return Some(link);
@@ -201,7 +201,7 @@ impl Keeper {
     /// Serves with a connection until it is no good any more.
     async fn serve(&mut self, link: Arc<Link>) {
         tracing::info!(server = %link.place(), "connected to the redis master");
-        self.tell(LinkEvent::Made);
+        link.tell(&self.reach, LinkEvent::Made);
         self.state.send_replace(State::Up(link.clone()));
         self.changes.send_modify(|changes| *changes += 1);
         let failure = tokio::select! {
@@ -210,15 +210,9 @@ impl Keeper {
         };
         tracing::warn!(server = %link.place(), reason = %failure, "gave up the connection to the redis master");
         self.state.send_replace(State::Down(Outage::begin()));
-        self.tell(LinkEvent::Lost);
+        link.tell(&self.reach, LinkEvent::Lost);
         if let Failure::Moved(place) = failure {
             self.next = Some(place);
-        }
-    }
-
-    fn tell(&self, event: LinkEvent) {
-        if let Some(watcher) = &self.reach.options.watcher {
-            watcher.tell(event);
         }
     }
 

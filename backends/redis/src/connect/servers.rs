@@ -15,7 +15,7 @@ use super::node::Source;
 use super::sentinel::Sentinels;
 use super::target::{Place, Reach};
 use super::verdict;
-use super::{Address, AddressError, LinkOptions, Script, Terms};
+use super::{Address, AddressError, LinkNumber, LinkOptions, Script, Terms};
 
 /// The servers of one address. Cheap to clone; the last clone lets go of the connections.
 #[derive(Clone)]
@@ -35,6 +35,8 @@ pub struct Acknowledged {
     pub values: Vec<Value>,
     /// How many replicas had the write by the deadline.
     pub replicas: usize,
+    /// The shared connection that it came over, where that is [watched](super::Watcher); `None` of a lane.
+    pub over: Option<LinkNumber>,
 }
 
 impl Servers {

@@ -98,9 +98,10 @@ impl Reach {
         Client::open(self.info(place)?)?.get_multiplexed_async_connection_with_config(&config).await
     }
 
-    /// A new connection whose pushes go to the watcher, and that was greeted.
-    pub(super) async fn connect_watched(&self, place: &Place) -> RedisResult<MultiplexedConnection> {
-        let Some(watcher) = &self.options.watcher else { return self.connect(place).await };
+    /// A new connection whose pushes go to the watcher, and whether it was greeted: a server that takes no greeting serves
+    /// all the same, and nobody watches.
+    pub(super) async fn connect_watched(&self, place: &Place) -> RedisResult<(MultiplexedConnection, bool)> {
+        let Some(watcher) = &self.options.watcher else { return Ok((self.connect(place).await?, false)) };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.options.connect_within))
             .set_response_timeout(None)
@@ -110,8 +111,11 @@ impl Reach {
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let client = Client::open(info.set_redis_settings(settings))?;
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        watcher.greet(&mut connection).await?;
-        Ok(connection)
+        let greeted = watcher.greet(&mut connection).await;
+        if let Err(error) = &greeted {
+            tracing::warn!(%error, "redis tells nothing of changes: a near-cache stays empty");
+        }
+        Ok((connection, greeted.is_ok()))
     }
 }
 

@@ -5,19 +5,29 @@ use std::sync::Arc;
 
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{Pipeline, PushInfo, RedisResult};
+use tokio::time::Instant;
+
+/// Which shared connection: each new one of an address has a higher number, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LinkNumber(pub u64);
 
 /// What happens to a shared connection to a master.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum LinkEvent {
     /// A connection was made and greeted; nobody uses it yet.
-    Made,
+    Made(LinkNumber),
     /// The server pushed something.
     Pushed(PushInfo),
-    /// A heartbeat had no answer in time: pushes may be on the way that do not arrive.
-    Silent,
+    /// A heartbeat was answered: whatever the server pushed over that connection before `sent` was heard.
+    Heard {
+        /// Over which connection.
+        over: LinkNumber,
+        /// When it was asked.
+        sent: Instant,
+    },
     /// The connection is given up. Nobody uses it any more once this returns, but for what was sent before.
-    Lost,
+    Lost(LinkNumber),
 }
 
 /// Hears what happens to the shared connections, and greets each new one. Those of lanes are not among them.

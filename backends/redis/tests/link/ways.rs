@@ -104,7 +104,7 @@ async fn a_watcher_greets_each_connection_and_hears_pushes_and_its_loss() {
     let watcher = Watcher::new(greeting, move |event| drop(sender.send(event)));
     let servers = open_with(&redis.url(), LinkOptions::new().watcher(watcher));
     works(&servers).await;
-    assert!(matches!(events.recv().await, Some(LinkEvent::Made)));
+    assert!(matches!(events.recv().await, Some(LinkEvent::Made(_))));
     redis.cli(&["SET", "a", "2"]).await;
     let pushed = loop {
         if let Some(LinkEvent::Pushed(push)) = events.recv().await {
@@ -113,6 +113,6 @@ async fn a_watcher_greets_each_connection_and_hears_pushes_and_its_loss() {
     };
     assert_eq!(pushed.kind, PushKind::Invalidate);
     redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]).await;
-    while !matches!(events.recv().await.unwrap(), LinkEvent::Lost) {}
-    assert!(matches!(events.recv().await, Some(LinkEvent::Made)));
+    while !matches!(events.recv().await.unwrap(), LinkEvent::Lost(_)) {}
+    assert!(matches!(events.recv().await, Some(LinkEvent::Made(_))));
 }
