@@ -14,18 +14,18 @@ pub(crate) fn free() -> io::Result<SocketAddr> {
 pub(crate) struct Addresses {
     /// Of the servers that the run begins with.
     pub(crate) links: Vec<SocketAddr>,
-    pub(crate) redis: Option<SocketAddr>,
+    /// A URL.
+    pub(crate) redis: Option<String>,
 }
 
 impl Addresses {
     /// The store of the server whose link this is.
     pub(crate) fn fill(&self, template: &str, link: SocketAddr) -> String {
         let links: Vec<_> = self.links.iter().map(SocketAddr::to_string).collect();
-        let redis = self.redis.map(|address| address.to_string()).unwrap_or_default();
         template
             .replace("{link}", &link.to_string())
             .replace("{links}", &links.join(","))
-            .replace("{redis}", &redis)
+            .replace("{redis}", self.redis.as_deref().unwrap_or_default())
     }
 }
 
@@ -36,10 +36,10 @@ mod tests {
     #[test]
     fn a_template_gets_its_own_link_all_links_and_redis() {
         let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let addresses = Addresses { links: vec![at(1), at(2)], redis: Some(at(9)) };
+        let addresses = Addresses { links: vec![at(1), at(2)], redis: Some("redis://r".into()) };
         assert_eq!(
             addresses.fill("x://{link}?join={links}&also={redis}", at(2)),
-            "x://127.0.0.1:2?join=127.0.0.1:1,127.0.0.1:2&also=127.0.0.1:9"
+            "x://127.0.0.1:2?join=127.0.0.1:1,127.0.0.1:2&also=redis://r"
         );
     }
 }

@@ -3,6 +3,8 @@
 //! A claim looks at the tally of a whole run. One that had nothing to look at does not hold: a run without a logout
 //! says nothing about logouts.
 
+use std::time::Duration;
+
 use crate::tally::Tally;
 
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +25,25 @@ pub(crate) const PROMISE: [Claim; 7] = [
     NO_STRANGER,
     NO_FAILURE,
 ];
+
+/// Where Redis died that keeps nothing on disk: the sessions are gone, and nothing else is worse.
+pub(crate) const AFTER_REDIS_DIED: [Claim; 5] =
+    [REDIS_TOOK_SESSIONS, NO_STALE_READ, NO_LOGOUT_UNDONE, NO_STRANGER, ANSWERED_IN_TIME];
+
+pub(crate) const REDIS_TOOK_SESSIONS: Claim = Claim {
+    says: "the sessions are lost with the Redis that held them, and users log in again: the price of one Redis without a disk",
+    holds: |tally| tally.sessions_lost > 0 && tally.sessions > tally.sessions_lost,
+    shows: |tally| {
+        format!("{} of {} lost, {} requests failed", tally.sessions_lost, tally.sessions, tally.failures)
+    },
+};
+
+/// The store's own deadline is a second, a write is tried again, and the lab's machine is busy.
+pub(crate) const ANSWERED_IN_TIME: Claim = Claim {
+    says: "every request is answered within five seconds, outage or not",
+    holds: |tally| tally.percentile(100).is_some_and(|longest| longest < Duration::from_secs(5)),
+    shows: |tally| format!("the longest took {} ms", tally.percentile(100).unwrap_or_default().as_millis()),
+};
 
 pub(crate) const MOST_VIEWS_LOST: Claim = Claim {
     says: "most views after a login land where nobody knows it",
@@ -159,6 +180,22 @@ mod tests {
     fn a_run_that_did_nothing_holds_no_claim() {
         assert_eq!(failing(&Tally::default()).len(), PROMISE.len() + 1);
         assert!(!(MOST_VIEWS_LOST.holds)(&Tally::default()));
+    }
+
+    #[test]
+    fn an_outage_of_redis_costs_sessions_and_nobodys_time() {
+        let good = Tally { sessions_lost: 20, latencies: vec![Duration::from_millis(4_900)], ..good() };
+        let failing = |tally: &Tally| {
+            let failing: Vec<_> = AFTER_REDIS_DIED.iter().filter(|claim| !(claim.holds)(tally)).collect();
+            failing.iter().map(|claim| claim.says).collect::<Vec<_>>()
+        };
+        assert_eq!(failing(&good), [""; 0]);
+        let slow = Tally { latencies: vec![Duration::from_secs(5)], ..good.clone() };
+        assert_eq!(failing(&slow), [ANSWERED_IN_TIME.says]);
+        for unharmed in [Tally { sessions_lost: 0, ..good.clone() }, Tally { sessions: 20, ..good.clone() }] {
+            assert_eq!(failing(&unharmed), [REDIS_TOOK_SESSIONS.says]);
+        }
+        assert_eq!(failing(&Tally { logouts_undone: 1, ..good }), [NO_LOGOUT_UNDONE.says]);
     }
 
     #[test]

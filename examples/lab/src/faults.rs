@@ -15,7 +15,7 @@ pub(crate) enum Fault {
     KillServer,
     /// One server more behind the balancer
     AddServer,
-    /// SIGKILL to the Redis that the lab started
+    /// SIGKILL to the Redis that the lab started, and an empty one in its place
     KillRedis,
 }
 
@@ -27,8 +27,8 @@ impl Fault {
             Self::KillServer => format!("server {} killed", rig.kill_server(stage).await?),
             Self::AddServer => format!("server {} added", rig.add_server().await?),
             Self::KillRedis => {
-                rig.kill_redis().await?;
-                "Redis killed".into()
+                rig.replace_redis().await?;
+                "Redis killed, and an empty one started in its place".into()
             }
         })
     }

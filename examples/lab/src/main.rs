@@ -43,6 +43,7 @@ use clap::Parser as _;
 
 use options::Options;
 use report::Outcome;
+use scenarios::Scenario;
 
 /// The lab could not do its work; 1 is for a claim that does not hold.
 const BROKEN: u8 = 2;
@@ -67,18 +68,30 @@ async fn compare(options: &Options) -> Result<Vec<Outcome>, Box<dyn Error>> {
     eprintln!("{} users in {} rounds, seed {}", crowd.users, crowd.rounds, crowd.seed);
     let mut outcomes = Vec::new();
     for scenario in scenarios {
-        if scenario.needs_redis() && !redis::is_installed().await {
-            eprintln!("{}: left out, redis-server is not installed", scenario.name);
+        let redis = options.redis();
+        if let Some(why) = left_out(&scenario, redis).await {
+            eprintln!("{}: left out, {why}", scenario.name);
             continue;
         }
-        let tally =
-            run::run(&scenario, crowd).await.map_err(|error| format!("{}: {error}", scenario.name))?;
+        let tally = run::run(&scenario, redis, crowd).await;
+        let tally = tally.map_err(|error| format!("{}: {error}", scenario.name))?;
         outcomes.push(Outcome { scenario, tally });
     }
     if outcomes.is_empty() {
         return Err("nothing was compared".into());
     }
     Ok(outcomes)
+}
+
+/// Why a scenario cannot be played here.
+async fn left_out(scenario: &Scenario, redis: Option<&str>) -> Option<String> {
+    match redis {
+        _ if !scenario.needs_redis() => None,
+        Some(_) if scenario.kills_redis() => Some("the Redis of `--redis` is not the lab's to kill".into()),
+        Some(_) => None,
+        None if redis::is_installed().await => None,
+        None => Some(format!("for redis-server is not installed: {}", redis::HOW_TO_INSTALL)),
+    }
 }
 
 fn conclude(outcomes: Result<Vec<Outcome>, Box<dyn Error>>) -> ExitCode {

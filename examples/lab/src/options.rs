@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Instead of the built-in scenarios, one on this store; may contain {link}, {links} and {redis}
     #[arg(long, value_name = "URL")]
     store: Option<String>,
+    /// The Redis that stands for {redis}, in place of one that the lab starts; its URL
+    #[arg(long, value_name = "URL")]
+    redis: Option<String>,
     /// The balancer of the scenario on `--store`
     #[arg(long, value_enum, default_value_t = Balancing::RoundRobin, requires = "store")]
     balancing: Balancing,
@@ -45,6 +48,10 @@ impl Options {
             rounds: if self.quick { Self::QUICK_ROUNDS } else { Self::ROUNDS },
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..)),
         }
+    }
+
+    pub(crate) fn redis(&self) -> Option<&str> {
+        self.redis.as_deref()
     }
 
     pub(crate) fn scenarios(&self) -> Result<Vec<Scenario>, String> {

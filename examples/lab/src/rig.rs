@@ -29,10 +29,10 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    pub(crate) async fn start(scenario: &Scenario, client: Client) -> io::Result<Self> {
-        let redis = if scenario.needs_redis() { Some(Redis::start().await?) } else { None };
+    pub(crate) async fn start(scenario: &Scenario, redis: Option<&str>, client: Client) -> io::Result<Self> {
+        let redis = if scenario.needs_redis() { Some(Redis::of(redis).await?) } else { None };
         let links = (0..SERVERS).map(|_| addresses::free()).collect::<io::Result<_>>()?;
-        let addresses = Addresses { links, redis: redis.as_ref().map(|redis| redis.address) };
+        let addresses = Addresses { links, redis: redis.as_ref().map(Redis::url) };
         let balancer = Balancer::start(scenario.balancing, client.clone()).await?;
         let store = scenario.store.clone();
         let mut rig = Self { store, client, addresses, servers: Vec::new(), balancer, redis };
@@ -91,9 +91,9 @@ impl Rig {
         Ok(&self.servers[index].name)
     }
 
-    pub(crate) async fn kill_redis(&mut self) -> io::Result<()> {
+    pub(crate) async fn replace_redis(&mut self) -> io::Result<()> {
         match &mut self.redis {
-            Some(redis) => redis.kill().await,
+            Some(redis) => redis.replace().await,
             None => Err(io::Error::other("no Redis to kill, expected {redis} in the scenario's store")),
         }
     }

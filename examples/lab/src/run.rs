@@ -27,9 +27,9 @@ pub(crate) struct Crowd {
     pub(crate) seed: u64,
 }
 
-pub(crate) async fn run(scenario: &Scenario, crowd: Crowd) -> io::Result<Tally> {
+pub(crate) async fn run(scenario: &Scenario, redis: Option<&str>, crowd: Crowd) -> io::Result<Tally> {
     let client = wire::client();
-    let mut rig = Rig::start(scenario, client.clone()).await?;
+    let mut rig = Rig::start(scenario, redis, client.clone()).await?;
     let stage = Arc::new(Stage::new(scenario.is_in_process()));
     eprintln!("{}: servers are up", scenario.name);
     let began = Instant::now();

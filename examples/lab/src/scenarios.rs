@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `{link}` | an address that this server alone may listen on, for its cluster links |
 //! | `{links}` | those of all servers that the run begins with, joined by commas |
-//! | `{redis}` | the address of a Redis that the lab starts for the scenario and stops after it |
+//! | `{redis}` | the URL of a Redis: that of `--redis`, else of one that the lab starts for the scenario and stops after it |
 //!
 //! A cluster is therefore
 //!
@@ -49,6 +49,20 @@ pub(crate) fn all() -> Vec<Scenario> {
             fault: Fault::KillServer,
             claims: [&claims::PROMISE[..], &[claims::A_KILL_COSTS_SESSIONS]].concat(),
         },
+        Scenario {
+            name: "Redis",
+            store: "{redis}".into(),
+            balancing: Balancing::RoundRobin,
+            fault: Fault::KillServer,
+            claims: claims::PROMISE.to_vec(),
+        },
+        Scenario {
+            name: "Redis, Redis killed",
+            store: "{redis}".into(),
+            balancing: Balancing::RoundRobin,
+            fault: Fault::KillRedis,
+            claims: claims::AFTER_REDIS_DIED.to_vec(),
+        },
     ]
 }
 
@@ -61,6 +75,10 @@ impl Scenario {
 
     pub(crate) fn needs_redis(&self) -> bool {
         self.store.contains("{redis}")
+    }
+
+    pub(crate) fn kills_redis(&self) -> bool {
+        self.fault == Fault::KillRedis
     }
 }
 

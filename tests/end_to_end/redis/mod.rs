@@ -4,6 +4,7 @@ mod near;
 mod outages;
 mod servers;
 mod settings;
+mod trips;
 
 use abide_harness::{Browser, Node, Redis};
 

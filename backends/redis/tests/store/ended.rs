@@ -16,12 +16,6 @@ async fn session_key(server: &Redis) -> String {
     server.cli(&["KEYS", "abide:s:*"]).await.lines().next().unwrap().to_owned()
 }
 
-impl std::fmt::Debug for Live {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.key().fmt(f)
-    }
-}
-
 #[tokio::test]
 async fn an_end_that_a_failover_lost_is_refused_here_and_written_again() {
     let server = Redis::single().await;

@@ -35,7 +35,7 @@ pub(crate) struct Client {
 }
 
 /// A session that was created.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Live {
     pub(crate) token: Token,
     pub(crate) record: Arc<Record>,

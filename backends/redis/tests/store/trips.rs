@@ -5,29 +5,11 @@ use abide_harness::Redis;
 
 use crate::stage::Client;
 
-/// How often the server read from a connection while something was done, beyond what the question itself takes.
-///
-/// A trip is one read: requests this small come whole. The least of several attempts counts, for a heartbeat may fall into
-/// one.
-async fn trips(server: &Redis, work: impl AsyncFn()) -> u64 {
-    let reads = async || -> u64 { server.info("total_reads_processed").await.parse().unwrap() };
-    let (mut nothing, mut least) = (u64::MAX, u64::MAX);
-    for _ in 0..10 {
-        let before = reads().await;
-        let between = reads().await;
-        work().await;
-        let after = reads().await;
-        nothing = nothing.min(between - before);
-        least = least.min(after - between);
-    }
-    least - nothing
-}
-
 #[tokio::test]
 async fn the_measure_counts_nothing_where_nothing_is_done() {
     let server = Redis::single().await;
     let _client = Client::on(&server).await;
-    assert_eq!(trips(&server, async || {}).await, 0);
+    assert_eq!(server.trips(async || {}).await, 0);
 }
 
 #[tokio::test]
@@ -39,13 +21,13 @@ async fn a_read_is_one_trip_a_read_and_a_write_are_two_and_a_logout_is_two_with_
     client.set(&first, "a", b"1").await.unwrap();
     client.end(&first).await.unwrap();
     let live = client.log_in("ada").await;
-    let read = trips(&server, async || assert!(client.is_live(&live).await)).await;
+    let read = server.trips(async || assert!(client.is_live(&live).await)).await;
     assert_eq!(read, 1, "a read");
     let read_and_write = async || {
         client.load(&live).await.unwrap();
         client.set(&live, "a", b"1").await.unwrap();
     };
-    assert_eq!(trips(&server, read_and_write).await, 2, "a read and a write");
+    assert_eq!(server.trips(read_and_write).await, 2, "a read and a write");
     let slide = async || {
         let held = client.load(&live).await.unwrap().unwrap();
         let mut changes = client.changes(&held.record);
@@ -54,7 +36,7 @@ async fn a_read_is_one_trip_a_read_and_a_write_are_two_and_a_logout_is_two_with_
         changes.seen_at(held.record.era().unwrap().last_seen() + std::time::Duration::from_secs(1));
         client.commit(&live, &changes).await.unwrap();
     };
-    assert_eq!(trips(&server, slide).await, 2, "a read and a write with a slide");
+    assert_eq!(server.trips(slide).await, 2, "a read and a write with a slide");
     let sessions: Vec<_> = {
         let mut sessions = Vec::new();
         for _ in 0..10 {
@@ -68,7 +50,7 @@ async fn a_read_is_one_trip_a_read_and_a_write_are_two_and_a_logout_is_two_with_
         client.load(live).await.unwrap();
         client.end(live).await.unwrap();
     };
-    assert_eq!(trips(&server, logout).await, 2, "a logout with its read");
+    assert_eq!(server.trips(logout).await, 2, "a logout with its read");
 }
 
 #[tokio::test]
@@ -77,12 +59,12 @@ async fn a_visit_is_created_in_one_trip_and_a_login_takes_three_more() {
     let client = Client::on(&server).await;
     let first = client.log_in("ada").await;
     client.commit(&first, &client.login(&first.record, "bob")).await.unwrap();
-    assert_eq!(trips(&server, async || drop(client.visit().await)).await, 1, "a creation");
+    assert_eq!(server.trips(async || drop(client.visit().await)).await, 1, "a creation");
     let login = async || {
         let live = client.visit().await;
         client.commit(&live, &client.login(&live.record, "ada")).await.unwrap();
     };
-    assert_eq!(trips(&server, login).await, 1 + 3, "a creation and a login");
+    assert_eq!(server.trips(login).await, 1 + 3, "a creation and a login");
 }
 
 #[tokio::test]

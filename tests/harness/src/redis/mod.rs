@@ -8,6 +8,7 @@
 //! | `cluster` | three masters, a replica of each |
 //! | `tls` | an authority and a certificate for one test |
 //! | `stats` | how often a server ran each command |
+//! | `trips` | how many trips something takes |
 //! | `ports` | free ports |
 
 mod cluster;
@@ -17,6 +18,7 @@ mod server;
 mod settings;
 mod stats;
 mod tls;
+mod trips;
 
 pub use cluster::RedisCluster;
 pub use sentinel::SentinelSet;
