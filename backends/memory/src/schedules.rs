@@ -267,6 +267,46 @@ fn logins_at_the_same_time_leave_as_many_sessions_as_the_limit() {
 }
 
 #[test]
+fn a_session_that_a_later_login_outnumbered_does_not_log_in_again_and_outnumber_that() {
+    explore(|| {
+        let stage = Stage::new();
+        let seen = stage.create(0, Some("ada")).unwrap();
+        let limit = NonZeroUsize::new(1);
+        let later = stage.beside(move |s| {
+            let options = CreateOptions::default().user_limit(limit);
+            block_on(s.store.create(&key(1), s.record(Some("ada")), &options))
+        });
+        let again = stage.beside(move |s| {
+            let era = NewEra::new([9; 16], token(9).verifier(), START + 2 * IDLE).user("ada", START + SECOND);
+            let stamp = s.stamps.next_after(START, seen.record.latest_stamp());
+            let mut changes = Changes::new(stamp, seen.record.era().unwrap().id());
+            changes.open_era(era);
+            let options = CommitOptions::default().user_limit(limit);
+            block_on(s.store.commit(&key(0), seen.version, &changes, &options))
+        });
+        is_one_of(&done(later), &[ErrorKind::Ended]);
+        is_one_of(&done(again), &[ErrorKind::Ended]);
+        assert_eq!(stage.of_user("ada"), 1, "they ended each other");
+        stage.is_sound();
+    });
+}
+
+#[test]
+fn the_end_of_all_of_a_user_spares_a_session_that_became_anothers() {
+    explore(|| {
+        let stage = Stage::new();
+        let seen = stage.create(0, Some("ada")).unwrap();
+        stage.clock.advance(SECOND);
+        let to_bob = stage.beside(move |s| s.log_in(0, &seen, "bob"));
+        let ended = stage.end_user("ada");
+        let login = done(to_bob);
+        is_one_of(&login, &[ErrorKind::Ended]);
+        assert_eq!((ended, login.is_ok()), if stage.load(0).is_some() { (0, true) } else { (1, false) });
+        stage.is_sound();
+    });
+}
+
+#[test]
 fn operations_of_every_kind_never_wait_for_each_other_for_ever() {
     explore(|| {
         let stage = Stage::new();

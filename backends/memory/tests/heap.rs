@@ -181,5 +181,5 @@ fn a_flood_of_visitors_takes_no_more_than_the_bound() {
     });
     assert_eq!(stage.store.len(), 1_000);
     println!("at most {} bytes more", flood.bytes_max);
-    assert!(flood.bytes_max < 300_000, "{} bytes at the most", flood.bytes_max);
+    assert!(flood.bytes_max < 100_000, "{} bytes at the most", flood.bytes_max);
 }
