@@ -6,6 +6,7 @@ use abide_core::ErrorKind;
 use abide_harness::SentinelSet;
 use abide_redis::connect::{LinkOptions, Terms};
 use redis::Value;
+use tokio::time::Instant;
 
 use crate::stage::{DEADLINE, Load, PATIENCE, open, open_with, patient, read, set, soon, until, up};
 
@@ -88,7 +89,12 @@ async fn a_write_waits_for_as_many_replicas_as_there_are() {
     let mut sentinels = SentinelSet::start().await;
     let servers = open(&sentinels.url());
     up(&servers).await;
-    let write = async || servers.run_and_wait(b"a", &set_a(), 5, Terms::write(soon())).await.unwrap();
+    let write = async || {
+        let begin = Instant::now();
+        let done = servers.run_and_wait(b"a", &set_a(), 5, Terms::write(soon())).await.unwrap();
+        assert!(begin.elapsed() < Duration::from_secs(5), "nobody waits for replicas that are not there");
+        done
+    };
     let done = write().await;
     assert_eq!((done.values, done.replicas), (vec![Value::Okay], 2));
     sentinels.servers[1].kill9().await;
