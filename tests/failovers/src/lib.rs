@@ -25,6 +25,7 @@ use abide_redis::{Address, RedisStore};
 use tokio::time::{Instant, sleep};
 
 use crate::load::Load;
+use crate::outcome::Times;
 use crate::rig::Rig;
 
 /// How long visitors come before the fault, and after everything is well again.
@@ -44,16 +45,16 @@ pub async fn run(scenario: Scenario) -> Outcome {
     let load = Load::start(&store, rig.affected().await);
     sleep(BEFORE).await;
     rig.strike(scenario.fault).await;
-    let at = Instant::now();
+    let fault = Instant::now();
     rig.settled().await;
     sleep(AFTERWARDS).await;
-    rig.mend().await;
+    let back = rig.mend().await;
     sleep(AFTERWARDS).await;
     let seen = load.end().await;
     sleep(TOMBSTONES).await;
     // Another process, which remembers nothing. The first one lives on until all is counted.
     let other = open(&rig, 0);
-    let outcome = seen.verify(scenario, at, &other).await;
+    let outcome = seen.verify(scenario, Times { fault, back }, &other).await;
     drop(store);
     outcome
 }

@@ -10,9 +10,11 @@ use futures_util::stream;
 use tokio::time::{Instant, sleep};
 
 use crate::load::{Call, VALUE};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Setup};
 
 const AT_ONCE: usize = 64;
+/// By then a hung server is given up and nobody waits for the next connection any more.
+const KNOWN_AFTER: Duration = Duration::from_secs(2);
 
 /// What the visitors did and met.
 #[derive(Default)]
@@ -28,6 +30,14 @@ pub(crate) struct Seen {
     pub(crate) left: Vec<SessionKey>,
 }
 
+/// When what happened.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) fault: Instant,
+    /// When the struck server came back.
+    pub(crate) back: Instant,
+}
+
 /// One row of the table.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -38,6 +48,10 @@ pub struct Outcome {
     pub first_write: Option<Duration>,
     /// From the fault to the answer of the last write that was begun after it and refused.
     pub last_error: Option<Duration>,
+    /// From the return of the struck server to the answer of the next write that concerns it: for a single one.
+    pub healed: Option<Duration>,
+    /// How long refusals took that began when everybody knew of the outage: half of them, and all but one in a hundred.
+    pub refusals: Option<(Duration, Duration)>,
     /// The errors, by kind.
     pub errors: BTreeMap<String, usize>,
     /// The longest call.
@@ -54,12 +68,7 @@ pub struct Outcome {
 
 impl Seen {
     /// Counts what another process finds.
-    pub(crate) async fn verify(
-        self,
-        scenario: Scenario,
-        fault: Instant,
-        other: &impl SessionStore,
-    ) -> Outcome {
+    pub(crate) async fn verify(self, scenario: Scenario, times: Times, other: &impl SessionStore) -> Outcome {
         let staying = |keys: &[SessionKey]| -> Vec<SessionKey> {
             keys.iter().filter(|key| !self.leaving.contains(key)).copied().collect()
         };
@@ -71,8 +80,10 @@ impl Seen {
         let undone = count(other, self.left.clone(), |found| found.is_some()).await;
         Outcome {
             scenario,
-            first_write: self.first_write(fault),
-            last_error: self.last_error(fault),
+            first_write: self.first_write(times.fault),
+            last_error: self.last_error(times.fault),
+            healed: (scenario.setup == Setup::Single).then(|| self.first_write(times.back)).flatten(),
+            refusals: self.refusals(times.fault),
             errors: self.errors(),
             longest: self.calls.iter().map(|call| call.took).max().unwrap_or_default(),
             acknowledged: self.created.len() + self.written.len(),
@@ -90,6 +101,14 @@ impl Seen {
     fn last_error(&self, fault: Instant) -> Option<Duration> {
         let failed = self.calls.iter().filter(|call| call.error.is_some() && call.begun >= fault);
         failed.map(|call| call.begun + call.took - fault).max()
+    }
+
+    fn refusals(&self, fault: Instant) -> Option<(Duration, Duration)> {
+        let refused = self.calls.iter().filter(|call| call.error == Some(ErrorKind::Unavailable));
+        let known = refused.filter(|call| call.begun >= fault + KNOWN_AFTER);
+        let mut took: Vec<_> = known.map(|call| call.took).collect();
+        took.sort_unstable();
+        Some((*took.get(took.len() / 2)?, *took.get(took.len() * 99 / 100)?))
     }
 
     fn errors(&self) -> BTreeMap<String, usize> {
@@ -125,26 +144,28 @@ async fn load(store: &impl SessionStore, key: &SessionKey) -> Result<Option<Load
 
 impl Outcome {
     /// The head of the table.
-    pub const HEAD: &'static str = "| servers | fault | durability | first good write | last error after | errors | \
-                                    longest call | writes answered | of them lost | logouts answered | of them undone |\n\
-                                    |---|---|---|--:|--:|---|--:|--:|--:|--:|--:|";
+    pub const HEAD: &'static str = "| servers | fault | durability | first good write | last error | healed | refused in \
+                                    (50 %, 99 %) | errors | longest call | writes answered | lost | logouts answered | \
+                                    undone |\n|---|---|---|--:|--:|--:|--:|---|--:|--:|--:|--:|--:|";
 }
 
 /// A row of the table.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Scenario { setup, fault, .. } = self.scenario;
-        let time =
-            |time: Option<Duration>| time.map_or("none".into(), |time| format!("{} ms", time.as_millis()));
+        let ms = |time: Duration| format!("{} ms", time.as_millis());
+        let time = |time: Option<Duration>| time.map_or("-".into(), ms);
+        let refusals = self.refusals.map_or("-".into(), |(half, most)| format!("{half:.1?}, {most:.1?}"));
         let errors: Vec<_> = self.errors.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        let errors = if errors.is_empty() { "none".into() } else { errors.join(", ") };
         write!(
             f,
-            "| {setup} | {fault} | {} | {} | {} | {errors} | {} ms | {} | {} | {} | {} |",
+            "| {setup} | {fault} | {} | {} | {} | {} | {refusals} | {} | {} | {} | {} | {} | {} |",
             self.scenario.durability(),
             time(self.first_write),
             time(self.last_error),
-            self.longest.as_millis(),
+            time(self.healed),
+            if errors.is_empty() { "none".into() } else { errors.join(", ") },
+            ms(self.longest),
             self.acknowledged,
             self.lost,
             self.logouts,

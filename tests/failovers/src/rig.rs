@@ -6,7 +6,7 @@ use abide_core::SessionKey;
 use abide_harness::{Redis, RedisCluster, RedisSettings, SentinelSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::scenario::{Fault, Setup};
 
@@ -15,6 +15,7 @@ const REPLICAS: usize = 2;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 pub(crate) enum Rig {
+    Single(Redis),
     Sentinel(SentinelSet),
     Cluster(RedisCluster),
 }
@@ -39,6 +40,10 @@ impl Concern {
 impl Rig {
     pub(crate) async fn start(setup: Setup) -> Self {
         match setup {
+            // Keeps its data over a restart, so that what is lost was lost by abide.
+            Setup::Single => {
+                Self::Single(Redis::start(RedisSettings::default().set("appendonly", &["yes"])).await)
+            }
             Setup::Sentinel => Self::Sentinel(SentinelSet::start().await),
             Setup::Cluster => {
                 Self::Cluster(RedisCluster::start_with_replicas(&RedisSettings::default(), REPLICAS).await)
@@ -48,6 +53,7 @@ impl Rig {
 
     pub(crate) fn url(&self) -> String {
         match self {
+            Self::Single(redis) => redis.url(),
             Self::Sentinel(set) => set.url(),
             Self::Cluster(cluster) => cluster.url(),
         }
@@ -56,7 +62,7 @@ impl Rig {
     /// Which sessions the fault will concern.
     pub(crate) async fn affected(&self) -> Concern {
         match self {
-            Self::Sentinel(_) => Concern { last: u16::MAX },
+            Self::Single(_) | Self::Sentinel(_) => Concern { last: u16::MAX },
             Self::Cluster(cluster) => {
                 let (first, last) = cluster.slots_of(STRUCK).await[0];
                 assert_eq!(first, 0, "the first master has the lowest slots");
@@ -70,6 +76,7 @@ impl Rig {
             Fault::Killed => self.struck().kill9().await,
             Fault::Hung => self.struck().stop().await,
             Fault::Orderly => match self {
+                Self::Single(_) => panic!("nobody takes over from a single server"),
                 Self::Sentinel(set) => set.fail_over().await,
                 Self::Cluster(cluster) => cluster.fail_over(STRUCK).await,
             },
@@ -79,6 +86,7 @@ impl Rig {
     /// Waits until somebody else is the master, and all others agree.
     pub(crate) async fn settled(&self) {
         match self {
+            Self::Single(_) => {}
             Self::Sentinel(set) => {
                 while set.master().await == STRUCK {
                     sleep(BETWEEN_LOOKS).await;
@@ -94,22 +102,26 @@ impl Rig {
         }
     }
 
-    /// Has the struck server come back, and waits until everybody is there again.
-    pub(crate) async fn mend(&mut self) {
+    /// Has the struck server come back, waits until everybody is there again, and answers when it came.
+    pub(crate) async fn mend(&mut self) -> Instant {
         let struck = self.struck();
         if struck.is_stopped() {
             struck.cont().await;
         } else if !struck.serves() {
             struck.restart().await;
         }
+        let back = Instant::now();
         match self {
+            Self::Single(_) => {}
             Self::Sentinel(set) => set.settled().await,
             Self::Cluster(cluster) => cluster.settled().await,
         }
+        back
     }
 
     fn struck(&mut self) -> &mut Redis {
         match self {
+            Self::Single(redis) => redis,
             Self::Sentinel(set) => &mut set.servers[STRUCK],
             Self::Cluster(cluster) => &mut cluster.servers[STRUCK],
         }

@@ -5,6 +5,8 @@ use std::fmt;
 /// Which servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setup {
+    /// One server, that nobody replaces: it comes back after three seconds.
+    Single,
     /// One master, two replicas, three sentinels; `down-after-milliseconds` 1 s.
     Sentinel,
     /// Three masters with two replicas each; `cluster-node-timeout` 2 s.
@@ -36,11 +38,14 @@ pub struct Scenario {
 impl Scenario {
     /// Every row.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Setup::Sentinel, Setup::Cluster].into_iter().flat_map(|setup| {
+        let outages =
+            [Fault::Killed, Fault::Hung].map(|fault| Self { setup: Setup::Single, fault, replicas: 0 });
+        let failovers = [Setup::Sentinel, Setup::Cluster].into_iter().flat_map(|setup| {
             [Fault::Killed, Fault::Hung, Fault::Orderly].into_iter().flat_map(move |fault| {
                 [0, 1, 2].into_iter().map(move |replicas| Self { setup, fault, replicas })
             })
-        })
+        });
+        outages.into_iter().chain(failovers)
     }
 
     /// The durability, as it is configured.
@@ -56,6 +61,7 @@ impl Scenario {
 impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Single => "single",
             Self::Sentinel => "Sentinel",
             Self::Cluster => "Cluster",
         })

@@ -8,7 +8,7 @@ use abide_redis::connect::{LinkOptions, Terms};
 use redis::Value;
 use tokio::time::Instant;
 
-use crate::stage::{DEADLINE, Load, PATIENCE, open, open_with, patient, read, set, soon, until, up};
+use crate::stage::{DEADLINE, changed, Load, PATIENCE, open, open_with, patient, read, set, soon, until, up};
 
 /// Keeps writing while `fault` is done to the master, until another one is written to.
 async fn fail_over(
@@ -24,7 +24,7 @@ async fn fail_over(
     load.goes_on().await;
     let before = *changes.borrow_and_update();
     fault(set).await;
-    changes.wait_for(|changes| *changes > before).await.unwrap();
+    changed(&mut changes, before).await;
     until(|| servers.ready()).await;
     load.goes_on().await;
     set.settled().await;

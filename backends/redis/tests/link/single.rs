@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use abide_core::ErrorKind;
 use abide_harness::Redis;
-use abide_redis::connect::{Script, Terms};
+use abide_redis::connect::{LinkOptions, Script, Terms};
 use redis::Value;
 use tokio::time::Instant;
 
-use crate::stage::{Load, get, impatient, open, open_with, read, set, soon, until, up};
+use crate::stage::{Load, changed, get, impatient, open, open_with, read, set, soon, until, up};
 
 #[tokio::test]
 async fn a_command_is_answered() {
@@ -166,5 +166,31 @@ async fn each_connection_that_is_made_counts_as_a_change() {
     let mut changes = servers.masters_changed();
     let before = *changes.borrow();
     redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]).await;
-    changes.wait_for(|changes| *changes > before).await.unwrap();
+    changed(&mut changes, before).await;
+}
+
+#[tokio::test]
+async fn a_hung_server_is_given_up_without_any_request() {
+    let redis = Redis::single().await;
+    let servers = open(&redis.url());
+    up(&servers).await;
+    redis.stop().await;
+    until(|| !servers.ready()).await;
+    redis.cont().await;
+    up(&servers).await;
+}
+
+#[tokio::test]
+async fn three_operations_without_an_answer_are_enough_to_give_a_server_up() {
+    let redis = Redis::single().await;
+    let rarely = LinkOptions::new().heartbeat(Duration::from_secs(3_600));
+    let servers = open_with(&redis.url(), rarely);
+    up(&servers).await;
+    redis.stop().await;
+    for _ in 0..3 {
+        assert!(servers.ready());
+        let shortly = Instant::now() + Duration::from_millis(50);
+        servers.run(b"a", &get("a"), Terms::read(shortly)).await.unwrap_err();
+    }
+    until(|| !servers.ready()).await;
 }

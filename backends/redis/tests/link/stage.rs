@@ -7,6 +7,7 @@ use std::time::Duration;
 use abide_core::{Error, ErrorKind};
 use abide_redis::connect::{Address, LinkOptions, Servers, Terms};
 use redis::{Pipeline, Value};
+use tokio::sync::watch::Receiver;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -61,6 +62,11 @@ pub(crate) async fn read(servers: &Servers, key: &str) -> Result<Value, Error> {
 /// Waits until every master is within reach.
 pub(crate) async fn up(servers: &Servers) {
     until(|| servers.ready()).await;
+}
+
+/// Waits until more connections were made than `before`.
+pub(crate) async fn changed(changes: &mut Receiver<u64>, before: u64) {
+    timeout(PATIENCE, changes.wait_for(|changes| *changes > before)).await.expect("it changes").unwrap();
 }
 
 /// Waits until something holds.
