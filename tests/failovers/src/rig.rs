@@ -15,7 +15,7 @@ const REPLICAS: usize = 2;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 pub(crate) enum Rig {
-    Single(Redis),
+    Single(Box<Redis>),
     Sentinel(SentinelSet),
     Cluster(RedisCluster),
 }
@@ -42,7 +42,8 @@ impl Rig {
         match setup {
             // Keeps its data over a restart, so that what is lost was lost by abide.
             Setup::Single => {
-                Self::Single(Redis::start(RedisSettings::default().set("appendonly", &["yes"])).await)
+                let keeping = RedisSettings::default().set("appendonly", &["yes"]);
+                Self::Single(Box::new(Redis::start(keeping).await))
             }
             Setup::Sentinel => Self::Sentinel(SentinelSet::start().await),
             Setup::Cluster => {

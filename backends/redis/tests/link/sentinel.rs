@@ -8,7 +8,7 @@ use abide_redis::connect::{LinkOptions, Terms};
 use redis::Value;
 use tokio::time::Instant;
 
-use crate::stage::{DEADLINE, changed, Load, PATIENCE, open, open_with, patient, read, set, soon, until, up};
+use crate::stage::{DEADLINE, Load, PATIENCE, changed, open, open_with, patient, read, set, soon, until, up};
 
 /// Keeps writing while `fault` is done to the master, until another one is written to.
 async fn fail_over(
