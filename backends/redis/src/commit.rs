@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use abide_core::{Changes, CommitOptions, Error, ErrorKind, Loaded, Record, SessionKey, Timestamp};
+use abide_core::{Changes, CommitOptions, Era, Error, ErrorKind, Loaded, Record, SessionKey, Timestamp};
 use tokio::time::Instant;
 
 use crate::combine::{Batch, Job, lost};
@@ -114,7 +114,7 @@ impl Inner {
     async fn write_batch(&self, key: &SessionKey, jobs: &[Job]) -> Result<Done, Error> {
         let deadline = jobs.iter().map(|job| job.deadline).min().unwrap_or_else(Instant::now);
         let wanted = jobs.iter().map(|job| self.replicas(job.options.durability)).max().unwrap_or(0);
-        let mut seen = self.lately(key);
+        let (mut seen, mut is_listed) = (self.lately(key), false);
         loop {
             let Seen { held, is_current } = self.see(key, seen.take(), deadline).await?;
             let now = self.now();
@@ -133,6 +133,12 @@ impl Inner {
                     (sealed.loaded, written)
                 }
                 None if !is_current => continue,
+                None if jobs.iter().any(|job| job.options.retry) && !is_listed => {
+                    // The first attempt may have come to the session and not to its user's list.
+                    self.list(key, &held.record, now, deadline).await?;
+                    (is_listed, seen) = (true, Some(Seen { held, is_current }));
+                    continue;
+                }
                 None if wanted == 0 || refusals.iter().all(Option::is_some) => {
                     return Ok(Done { loaded: held, refusals, replicas: usize::MAX });
                 }
@@ -185,12 +191,21 @@ impl Inner {
         now: Timestamp,
         deadline: Instant,
     ) -> Result<(), Error> {
-        let (Some(was), Some(is)) = (before.era(), after.era()) else { return Ok(()) };
-        let (Some(user), Some(entry)) = (is.user(), Entry::of(key, after)) else { return Ok(()) };
-        if is.deadline() <= was.deadline() {
-            return Ok(());
-        }
-        after_write(self.users.slide(user, entry, is.deadline(), now, Terms::write(deadline))).await
+        let (was, is) = (before.era().map(Era::deadline), after.era().map(Era::deadline));
+        if is <= was { Ok(()) } else { self.list(key, after, now, deadline).await }
+    }
+
+    /// Sees to it that the user's list has the session under its deadline.
+    async fn list(
+        &self,
+        key: &SessionKey,
+        record: &Record,
+        now: Timestamp,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let (Some(era), Some(entry)) = (record.era(), Entry::of(key, record)) else { return Ok(()) };
+        let Some(user) = era.user() else { return Ok(()) };
+        after_write(self.users.slide(user, entry, era.deadline(), now, Terms::write(deadline))).await
     }
 }
 

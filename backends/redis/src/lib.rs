@@ -65,7 +65,7 @@
 //! ```
 //!
 //! `+scan` is for [`end_all`](abide_core::SessionStore::end_all), `+info` for the warning above, `+wait` for replicas,
-//! `+role` for failover, `+client|tracking +exists` for the near-cache; without one of them the store does without.
+//! `+role` for failover; the near-cache needs `+client|tracking +exists` too, a Cluster `+cluster|slots +asking`.
 //!
 //! # The files
 //!

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use abide_core::{EndReason, EndUserOptions, ErrorKind, Page, Readiness, SessionStore as _, SystemClock};
-use abide_harness::Redis;
+use abide_harness::{Redis, RedisCluster};
 
 use crate::stage::{Client, builder, until};
 
@@ -29,7 +29,26 @@ async fn with_user(server: &Redis) -> String {
 async fn the_documented_user_may_do_all_that_the_store_does_and_nothing_else() {
     let server = Redis::single().await;
     let url = with_user(&server).await;
-    let client = Client::open(builder(&url), Arc::new(SystemClock)).await;
+    let client = does_all(&url).await;
+    let other = Client::open(builder(&url).prefix("other:"), client.clock).await;
+    let refused = other.create(|new| new).await.err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    assert!(refused.to_string().contains("NOPERM"), "{refused}");
+}
+
+#[tokio::test]
+async fn with_the_rights_for_a_cluster_the_documented_user_may_do_all_of_it_there() {
+    let cluster = RedisCluster::start().await;
+    let rule = [documented_rule(), vec!["+cluster|slots".into(), "+asking".into()]].concat();
+    for server in &cluster.servers {
+        assert_eq!(server.cli(&rule.iter().map(String::as_str).collect::<Vec<_>>()).await, "OK");
+    }
+    does_all(&cluster.url().replace("//", "//abide:hunter2@")).await;
+}
+
+/// Does what a store can be asked, with the rights of the URL's user.
+async fn does_all(url: &str) -> Client {
+    let client = Client::open(builder(url), Arc::new(SystemClock)).await;
     let live = client.log_in("ada").await;
     client.set(&live, "a", b"1").await.unwrap();
     let mut slide = client.changes(&live.record);
@@ -44,10 +63,7 @@ async fn the_documented_user_may_do_all_that_the_store_does_and_nothing_else() {
     client.log_in("eve").await;
     assert_eq!(client.store.end_all(EndReason::EndedByAdministrator).await.unwrap(), 1);
     assert_eq!(client.store.ready().await, Readiness::Ready);
-    let other = Client::open(builder(&url).prefix("other:"), Arc::new(SystemClock)).await;
-    let refused = other.create(|new| new).await.err().unwrap();
-    assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
-    assert!(refused.to_string().contains("NOPERM"), "{refused}");
+    client
 }
 
 #[derive(Clone, Default)]

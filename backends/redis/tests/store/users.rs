@@ -120,3 +120,18 @@ async fn one_that_was_marked_as_too_many_by_a_process_that_died_is_ended_by_the_
     assert!(!client.is_live(&marked).await);
     assert_eq!(server.cli(&["ZCARD", &list(&server).await]).await, "1");
 }
+
+#[tokio::test]
+async fn a_slide_that_is_asked_for_again_is_in_the_list_though_the_session_had_it() {
+    let server = Redis::single().await;
+    let client = Client::on(&server).await;
+    let live = client.log_in("ada").await;
+    let mut slide = client.changes(&live.record);
+    slide.seen_at(client.now() + Duration::from_secs(1));
+    client.commit(&live, &slide).await.unwrap();
+    // As if the list had not been reached.
+    assert_eq!(server.cli(&["DEL", &list(&server).await]).await, "1");
+    let retry = CommitOptions::default().retry(true);
+    client.store.commit(live.key(), live.loaded.version, &slide, &retry).await.unwrap();
+    assert_eq!(client.store.of_user("ada", &Page::default()).await.unwrap().sessions.len(), 1);
+}
