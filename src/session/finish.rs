@@ -70,11 +70,12 @@ impl Session {
         state.headers_sent
     }
 
-    /// Lets the headers go, unless a clone's first write is under way: the session that it makes needs the cookie.
+    /// Lets the headers go, unless a clone is under way that needs the cookie: with the first write of a session, a
+    /// login or a renewal.
     fn close(&self) -> bool {
         let mut state = self.state();
-        let unmade = matches!(state.identity, Identity::Unopened | Identity::Empty);
-        state.headers_sent = !unmade || self.0.gate.try_lock().is_ok();
+        let needed = state.mints || matches!(state.identity, Identity::Unopened | Identity::Empty);
+        state.headers_sent = !needed || self.0.gate.try_lock().is_ok();
         state.headers_sent
     }
 

@@ -206,6 +206,27 @@ fn a_first_write_beside_the_response_gets_its_cookie_or_is_refused() {
 }
 
 #[test]
+fn a_login_or_a_renewal_beside_the_response_gets_its_cookie_or_is_refused() {
+    explore(|| {
+        block_on(async {
+            let stage = Stage::new().await;
+            let session = stage.client().await;
+            let login = beside(&session, async |clone| clone.log_in("ada").await);
+            let renewed = beside(&session, async |clone| clone.renew().await);
+            let (answer, cookie) = respond(&session).await;
+            answer.unwrap();
+            let (login, renewed) = (login.await.unwrap(), renewed.await.unwrap());
+            assert_eq!(login.is_ok() || renewed.is_ok(), sent(cookie).is_some(), "{login:?}, {renewed:?}");
+            if let Some(token) = sent(cookie) {
+                let reader = stage.request(&token);
+                assert!(reader.handle().await.unwrap().is_some(), "the token is good");
+                assert_eq!(reader.user().await.unwrap().is_some(), login.is_ok());
+            }
+        });
+    });
+}
+
+#[test]
 fn what_is_written_while_the_response_leaves_is_committed_or_refused() {
     explore(|| {
         block_on(async {

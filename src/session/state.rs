@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) pending: Pending,
     pub(super) cookie: CookieChange,
     pub(super) headers_sent: bool,
+    /// Whether the operation that has its turn, or had the last one, makes a token that the response is to send.
+    pub(super) mints: bool,
     /// What was pending when the handler answered: up to here the response speaks for it.
     pub(super) answered: Revision,
     /// The request's cookie counts for nothing any more, whatever the store still says.

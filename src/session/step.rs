@@ -76,16 +76,19 @@ impl Session {
             Intent::Open(identity) => Some(*identity),
             _ => None,
         };
-        let state = self.state();
+        let mut state = self.state();
         let taken = updated.as_ref().map_or_else(|| state.pending.revision(), |updated| updated.taken);
         let parts = Parts { opens, begins: matches!(intent, Intent::Begin), updated, taken };
-        match &state.identity {
+        let step = match &state.identity {
             Identity::Live(live) => self.commit_step(&state, live, parts),
             Identity::Empty => self.create_step(&state, parts),
             Identity::Over => Err(StoreKind::Ended.into()),
             // The caller opened it.
             Identity::Unopened | Identity::Left(_) => Ok(Step::Nothing),
-        }
+        };
+        // Seen under the same lock as that the headers are there: the response waits for it.
+        state.mints = matches!(&step, Ok(Step::Commit(step)) if step.token.is_some());
+        step
     }
 
     /// Runs the caller's function, outside the lock.

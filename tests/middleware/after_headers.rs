@@ -46,6 +46,34 @@ async fn a_new_token_is_refused() {
 }
 
 #[tokio::test]
+async fn a_response_waits_for_the_token_of_a_clone_that_is_signing_in() {
+    let stage = Stage::new().await;
+    let mut client = stage.visitor().await;
+    let gate = stage.store.shut();
+    let store = stage.store.clone();
+    let login = async |session: Session| {
+        session.get::<i64>("n").await?;
+        tokio::spawn(async move { session.log_in("ada").await });
+        while store.calls(Method::Commit) == 0 {
+            tokio::task::yield_now().await;
+        }
+        Ok::<_, abide::Error>(())
+    };
+    let (answer, ()) = tokio::join!(client.ask(login), async {
+        while stage.store.calls(Method::Commit) == 0 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(1);
+    });
+    answer.is_ok();
+    assert_eq!(answer.set_cookies().len(), 1);
+    assert_eq!(client.name().await.as_deref(), Some("ada"));
+}
+
+#[tokio::test]
 async fn the_first_write_of_an_empty_session_is_refused() {
     let stage = Stage::new().await;
     let mut client = stage.client();
