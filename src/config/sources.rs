@@ -225,7 +225,12 @@ mod tests {
     fn every_setting_survives_the_way_through_a_file() {
         let config = Config::new()
             .store("memory:")
+            .store_from("memory:?max_sessions=7")
             .node("a")
+            .route(super::super::Route::Suffix)
+            .route_cookie("lb")
+            .route_alias("x7")
+            .draining_status(404)
             .cookie_domain("example.org")
             .renew_every(Duration::from_millis(90_500))
             .store_timeout(Duration::from_millis(1_500))
@@ -264,6 +269,10 @@ mod tests {
              `1h 30m` or `500ms`"
         );
         assert!(from_env("ABIDE_INSECURE_HTTP", "yes").unwrap_err().contains("`true` or `false`"));
+        assert!(from_env("ABIDE_ROUTE", "sticky").unwrap_err().contains("`cookie`"));
+        assert!(from_env("ABIDE_DRAINING_STATUS", "off").unwrap_err().contains("`503` or `404`"));
+        assert!(from_env("ABIDE_DRAINING_STATUS", "70000").unwrap_err().contains("`503` or `404`"));
+        assert!(from_env("ABIDE_DRAINING_STATUS", "500").unwrap_err().contains("expected 503 or 404"));
         assert!(from_env("ABIDE_SAME_SITE", "loose").unwrap_err().contains("`lax`"));
         assert!(from_env("ABIDE_MAX_SESSION_BYTES", "-1").unwrap_err().contains("a number of bytes"));
         assert!(from_env("ABIDE_STORE_TIMEOUT", "1").unwrap_err().contains("a duration with its unit"));

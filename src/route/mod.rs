@@ -5,7 +5,7 @@
 //!
 //! | setting | the mark is | read by |
 //! |---|---|---|
-//! | `route = "cookie"` | a cookie of its own, [`route_cookie`](crate::Config::route_cookie) | HAProxy (`cookie … preserve`), nginx (`map`), Apache (`stickysession`), Envoy |
+//! | `route = "cookie"` | a cookie of its own, [`route_cookie`](crate::Config::route_cookie) | HAProxy (`cookie`), nginx (`map`), Traefik and Envoy by rules |
 //! | `route = "suffix"` | behind the token, after a dot: `token.alias` | Apache (`stickysession`), nginx (`map`), whatever knows Tomcat's convention |
 //!
 //! `examples/balancers` has configurations that work.

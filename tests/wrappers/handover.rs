@@ -361,3 +361,25 @@ async fn a_session_that_a_full_server_has_no_room_for_waits_where_it_is() {
     let refused = full.create(token(3).key(), Record::create(new_record(3)), &CreateOptions::default()).await;
     assert_eq!(kind(refused), ErrorKind::Full);
 }
+
+#[tokio::test]
+async fn options_that_cannot_hand_over_are_refused_by_name() {
+    let refused = async |store: &str| {
+        let config = abide::Config::new().store(store).insecure_http(true);
+        config.open().await.unwrap_err().to_string()
+    };
+    assert_eq!(
+        refused("memory:?handover=memory:").await,
+        "store option `handover` names a store of this process alone, expected one that servers share"
+    );
+    assert_eq!(
+        refused("memory:?handover=redis://127.0.0.1&snapshot=/x").await,
+        "store options `snapshot` and `handover` are both set, expected one"
+    );
+    let unknown = refused("memory:?handover=memroy:").await;
+    assert!(unknown.starts_with("store option `handover`: store scheme `memroy:` is unknown"), "{unknown}");
+    let nested = refused("memory:?handover=redis://user:hush@127.0.0.1/0?prefx=a").await;
+    assert!(!nested.contains("hush"), "{nested}");
+    let from = abide::Config::new().store_from("memroy:").open().await.unwrap_err().to_string();
+    assert!(from.starts_with("store_from: store scheme `memroy:` is unknown"), "{from}");
+}

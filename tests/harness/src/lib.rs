@@ -3,6 +3,9 @@
 //! | file | role |
 //! |---|---|
 //! | `browser` | an HTTP client with one session cookie |
+//! | `jar` | an HTTP client with all its cookies |
+//! | `balancers` | HAProxy, nginx and Apache httpd as real processes, over the files of `examples/balancers` |
+//! | `ports` | free ports |
 //! | `node` | `examples/node` as a real process |
 //! | `redis` | `redis-server` as real processes: single, Sentinel set, Cluster |
 //! | `faults` | a store that counts its calls, and whose network fails or hangs on demand |
@@ -11,15 +14,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod balancers;
 mod browser;
 mod faults;
+mod jar;
 mod node;
+mod ports;
 mod redis;
 mod schedules;
 mod seed;
 
+pub use balancers::{Balancer, Kind, Member};
 pub use browser::{Answer, Browser, http_client};
 pub use faults::{Faults, Method};
+pub use jar::JarBrowser;
 pub use node::{Node, NodeExit};
 pub use redis::{Calls, Certificates, Redis, RedisCluster, RedisSettings, SentinelSet};
 pub use schedules::explore;

@@ -9,10 +9,8 @@
 //! | `tls` | an authority and a certificate for one test |
 //! | `stats` | how often a server ran each command |
 //! | `trips` | how many trips something takes |
-//! | `ports` | free ports |
 
 mod cluster;
-mod ports;
 mod sentinel;
 mod server;
 mod settings;

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-use super::{Calls, RedisSettings, ports};
+use super::{Calls, RedisSettings};
+use crate::ports;
 
 /// Far longer than a server takes to start on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);

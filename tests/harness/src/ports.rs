@@ -10,7 +10,7 @@ const COUNT: u16 = 12_000;
 /// The servers of a Cluster talk to each other this far above the port that they serve at.
 const BUS: u16 = 10_000;
 
-pub(super) fn free() -> u16 {
+pub(crate) fn free() -> u16 {
     loop {
         let random = u16::try_from(RandomState::new().build_hasher().finish() % u64::from(COUNT)).unwrap();
         let port = FIRST + random;
