@@ -36,7 +36,7 @@ impl Stage {
         let key = RouteKey::from_file(&key_file).unwrap();
         let member = |n: usize| -> Member { (key.alias(NAMES[n]), addresses[n]) };
         let balancer = Balancer::start(kind, &[member(0), member(1), member(2)]).await;
-        Self { nodes, balancer, addresses, key_file, folder: folder, kind }
+        Self { nodes, balancer, addresses, key_file, folder, kind }
     }
 
     pub(crate) fn browser(&self) -> JarBrowser {
