@@ -12,6 +12,7 @@
 //! | [`speed`] | requests per second, in interleaved rounds |
 //! | [`allocations`], [`memory`] | what [`allocator`] counts per request and per session |
 //! | [`scale`] | the same with fewer and more sessions, on one core and on all |
+//! | [`redis`] | sessions in Redis: requests, and operations beside the raw commands |
 //! | [`contention`] | many requests for one session at the same time |
 //! | [`instructions`] | instructions of a request, counted by valgrind |
 //! | [`hash`] | candidates for the hash of a verifier |
@@ -27,6 +28,7 @@ mod kinds;
 mod machine;
 mod memory;
 mod options;
+mod redis;
 mod report;
 mod routes;
 mod scale;
@@ -54,6 +56,7 @@ fn main() -> anyhow::Result<()> {
             println!("{options}\n\n{}", report::contention(&contention::measure(&options)?));
             Ok(())
         }
+        Some(Command::Redis(options)) => redis::compare(&options),
         Some(Command::Instructions(options)) => {
             println!("{options}\n\n{}", report::INSTRUCTIONS_HEAD);
             for path in routes::Path::ALL {

@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Scale(Scale),
     /// Many requests for one session at the same time.
     Contention(Contention),
+    /// Sessions in Redis beside the peers that keep them there, and beside the raw commands.
+    Redis(Redis),
     /// Instructions of a request, counted by valgrind, which must be installed.
     Instructions(Instructions),
     /// What `instructions` runs under valgrind: some requests, one after the other.
@@ -102,6 +104,16 @@ impl fmt::Display for Scale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "32 tasks, {} rounds of {} ms", self.rounds, self.millis)
     }
+}
+
+/// How stores on a Redis are compared.
+#[derive(Args, Debug)]
+pub(crate) struct Redis {
+    /// A server to use, which is emptied first; without one `redis-server` is started.
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    #[command(flatten)]
+    pub(crate) speed: Speed,
 }
 
 /// How one session is fought for.

@@ -58,6 +58,22 @@ pub(crate) fn scale(sessions: u32, threads: usize, path: Path, rates: &[Rates]) 
     rows
 }
 
+/// The head of the table of requests with sessions in Redis.
+pub(crate) const REDIS_HEAD: &str = "\
+| path | kind | req/s | of the first | rounds |
+|---|---|---:|---:|---:|";
+
+/// The rows of one path, or of one operation beside its raw command.
+pub(crate) fn redis<'a>(path: &str, rates: impl Iterator<Item = (&'a str, &'a [f64], &'a [f64])>) -> String {
+    let mut rows = String::new();
+    for (name, rates, ratios) in rates {
+        let (low, high) = range(ratios);
+        let (rate, ratio) = (median(rates), median(ratios));
+        let _ = writeln!(rows, "| {path} | {name} | {rate:.0} | **{ratio:.2}** | {low:.2}–{high:.2} |");
+    }
+    rows
+}
+
 /// The table of contention.
 pub(crate) fn contention(kinds: &[Contended]) -> String {
     let mut table = String::from("| kind | increments/s | lost of a million |\n|---|---:|---:|\n");

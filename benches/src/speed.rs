@@ -51,9 +51,13 @@ impl<'a> Bench<'a> {
         if let Some(threads) = threads {
             runtime.worker_threads(threads);
         }
-        let runtime = runtime.enable_all().build()?;
+        Self::of(options, runtime.enable_all().build()?, kinds::chosen(&options.only)?)
+    }
+
+    /// Opens the sessions of these kinds on that runtime; every ratio is taken to the first.
+    pub(crate) fn of(options: &'a Speed, runtime: Runtime, kinds: Vec<AnyKind>) -> anyhow::Result<Self> {
         let mut subjects = Vec::new();
-        for kind in kinds::chosen(&options.only)? {
+        for kind in kinds {
             subjects.push(runtime.block_on(Subject::open(kind, options.sessions))?);
         }
         Ok(Self { options, runtime, subjects })

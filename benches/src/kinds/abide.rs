@@ -1,4 +1,6 @@
-//! abide: sessions in this process, everything else as it comes.
+//! abide: on a store of any URL, everything else as it comes.
+
+use std::borrow::Cow;
 
 use ::abide::{Config, Session};
 use async_trait::async_trait;
@@ -7,17 +9,35 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::Router;
 
-use super::Kind;
+use super::{until_ready, Kind};
 use crate::routes::{failed, Answer, Handlers};
 use crate::values::{Profile, COUNTER, PROFILE};
 
 /// abide with its memory store.
-pub(super) struct InProcess;
+pub(crate) static IN_PROCESS: Abide = Abide { name: "abide, memory store", store: Cow::Borrowed("memory:") };
+
+/// abide on the store of a URL.
+pub(crate) struct Abide {
+    name: &'static str,
+    store: Cow<'static, str>,
+}
+
+impl Abide {
+    /// abide on a Redis.
+    pub(crate) fn redis(url: &str) -> Self {
+        Self { name: "abide, redis", store: url.to_owned().into() }
+    }
+
+    /// abide on a Redis, with a near-cache.
+    pub(crate) fn near(url: &str) -> Self {
+        Self { name: "abide, redis with near-cache", store: format!("{url}?near_cache=256MiB").into() }
+    }
+}
 
 #[async_trait]
-impl Kind for InProcess {
+impl Kind for Abide {
     fn name(&self) -> &'static str {
-        "abide, memory store"
+        self.name
     }
 
     fn remembers(&self) -> bool {
@@ -25,7 +45,8 @@ impl Kind for InProcess {
     }
 
     async fn router(&self) -> anyhow::Result<Router> {
-        let sessions = Config::new().insecure_http(true).open().await?;
+        let sessions = Config::new().store(&*self.store).insecure_http(true).open().await?;
+        until_ready(&**sessions.store()).await?;
         let handlers = Handlers {
             open: get(open),
             member: get(member),

@@ -1,10 +1,13 @@
 //! What is compared. A new kind is one file here and one line in [`ALL`].
 
-mod abide;
-mod axum_session;
+pub(crate) mod abide;
+pub(crate) mod axum_session;
 mod floor;
-mod tower_sessions;
+pub(crate) mod tower_sessions;
 
+use std::time::Duration;
+
+use abide_core::{Readiness, SessionStore};
 use async_trait::async_trait;
 use axum::Router;
 
@@ -29,7 +32,7 @@ pub(crate) type AnyKind = &'static dyn Kind;
 /// All kinds, the floor first: every ratio is taken to the first.
 static ALL: &[AnyKind] = &[
     &floor::Floor,
-    &abide::InProcess,
+    &abide::IN_PROCESS,
     &tower_sessions::WithMemoryStore,
     &tower_sessions::WithMokaStore,
     &axum_session::InMemory,
@@ -45,4 +48,15 @@ pub(crate) fn chosen(only: &[String]) -> anyhow::Result<Vec<AnyKind>> {
     }
     let wanted = |kind: &AnyKind| only.is_empty() || only.iter().any(|part| kind.name().contains(part));
     Ok(ALL.iter().copied().filter(|kind| !kind.remembers() || wanted(kind)).collect())
+}
+
+/// Waits for a store: one over a network is there a moment after it was opened.
+pub(crate) async fn until_ready(store: &dyn SessionStore) -> anyhow::Result<()> {
+    for _ in 0..1_000 {
+        if store.ready().await == Readiness::Ready {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    anyhow::bail!("the session store is not ready after five seconds");
 }

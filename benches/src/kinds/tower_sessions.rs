@@ -1,10 +1,11 @@
-//! tower-sessions: with its own memory store, and with the moka store.
+//! tower-sessions: with its own memory store, with the moka store, and with its Redis store.
 //!
-//! Two versions take part, for the moka store has no release for 0.15; their interfaces are the same here, so the
+//! Two versions take part, for the moka and Redis stores have no release for 0.15; their interfaces are the same here, so the
 //! handlers are written once, as a macro over the crate.
 
 use async_trait::async_trait;
 use axum::Router;
+use tower_sessions_redis_store::fred::prelude::{ClientLike as _, Config, Pool};
 
 use super::Kind;
 
@@ -41,6 +42,30 @@ impl Kind for WithMokaStore {
 
     async fn router(&self) -> anyhow::Result<Router> {
         Ok(before::router(tower_sessions_moka_store::MokaStore::new(None)))
+    }
+}
+
+/// The release before, with its Redis store on a pool of six connections, as its documentation has it.
+pub(crate) struct WithRedisStore {
+    /// The server.
+    pub(crate) url: String,
+}
+
+#[async_trait]
+impl Kind for WithRedisStore {
+    fn name(&self) -> &'static str {
+        "tower-sessions 0.14, redis store"
+    }
+
+    fn remembers(&self) -> bool {
+        true
+    }
+
+    async fn router(&self) -> anyhow::Result<Router> {
+        let pool = Pool::new(Config::from_url(&self.url)?, None, None, None, 6)?;
+        pool.connect();
+        pool.wait_for_connect().await?;
+        Ok(before::router(tower_sessions_redis_store::RedisStore::new(pool)))
     }
 }
 

@@ -1,0 +1,57 @@
+//! Sessions in Redis: requests beside the peers that keep sessions there, operations beside the raw commands.
+
+mod raw;
+
+use abide_harness::Redis as Server;
+use tokio::runtime::Runtime;
+
+use crate::kinds::abide::{Abide, IN_PROCESS};
+use crate::kinds::axum_session::InRedis;
+use crate::kinds::tower_sessions::WithRedisStore;
+use crate::kinds::{AnyKind, Kind};
+use crate::options::Redis;
+use crate::report;
+use crate::routes::Path;
+use crate::speed::{Bench, Rates};
+
+/// Measures and prints, row by row.
+pub(crate) fn compare(options: &Redis) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let server = options.url.is_none().then(|| runtime.block_on(Server::single()));
+    let url = server.as_ref().map(Server::url).or_else(|| options.url.clone()).unwrap_or_default();
+    println!("{}\n\n{}", options.speed, report::REDIS_HEAD);
+    for (operation, rates) in runtime.block_on(raw::measure(&url, &options.speed))? {
+        print!("{}", report::redis(operation, rates.iter().map(raw::Rates::row)));
+    }
+    requests(&url, options, runtime)
+}
+
+fn requests(url: &str, options: &Redis, runtime: Runtime) -> anyhow::Result<()> {
+    let bench = Bench::of(&options.speed, runtime, kinds(url))?;
+    for path in Path::ALL {
+        let rates = bench.measure(path);
+        print!("{}", report::redis(path.name(), rates.iter().map(row)));
+    }
+    Ok(())
+}
+
+fn row(rates: &Rates) -> (&str, &[f64], &[f64]) {
+    (rates.kind.name(), &rates.rates, &rates.ratios)
+}
+
+/// The peer that most use comes first: every ratio is taken to it.
+fn kinds(url: &str) -> Vec<AnyKind> {
+    let url = url.to_owned();
+    vec![
+        kept(WithRedisStore { url: url.clone() }),
+        kept(InRedis { url: url.clone() }),
+        kept(Abide::redis(&url)),
+        kept(Abide::near(&url)),
+        &IN_PROCESS,
+    ]
+}
+
+/// For as long as the program runs, which is as long as it is measured.
+fn kept(kind: impl Kind + 'static) -> AnyKind {
+    Box::leak(Box::new(kind))
+}
