@@ -1,7 +1,7 @@
 //! Many requests for one session at the same time: how many a second, and how many of their updates are lost.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -10,9 +10,7 @@ use crate::client;
 use crate::kinds::{self, AnyKind};
 use crate::options::Contention;
 use crate::routes::{Path, OPEN};
-
-/// Requests between two looks at the clock.
-const BATCH: u64 = 16;
+use crate::speed::work;
 
 /// What became of the requests of one kind.
 pub(crate) struct Contended {
@@ -33,33 +31,20 @@ pub(crate) fn measure(options: &Contention) -> anyhow::Result<Vec<Contended>> {
 
 async fn contended(kind: AnyKind, options: &Contention) -> anyhow::Result<Contended> {
     let router = kind.router().await?;
-    let cookie: Arc<str> = client::open(&router, OPEN).await.into();
+    let cookies: Arc<[String]> = [client::open(&router, OPEN).await].into();
     let started = Instant::now();
     let tasks: Vec<_> = (0..options.tasks)
-        .map(|_| tokio::spawn(work(router.clone(), cookie.clone(), options.length())))
+        .map(|_| work(router.clone(), cookies.clone(), Path::Increment, |_| 0, options.length()))
+        .map(tokio::spawn)
         .collect();
     let mut requests = 0;
     for task in tasks {
         requests += task.await.context("a task failed")?;
     }
     let rate = requests as f64 / started.elapsed().as_secs_f64();
-    let counted = counter(&router, &cookie).await?;
+    let counted = counter(&router, &cookies[0]).await?;
     let lost = requests.saturating_sub(counted) as f64;
     Ok(Contended { kind, rate, lost_of_a_million: lost * 1e6 / requests as f64 })
-}
-
-/// One task: increments until the time is over. Gives their number.
-async fn work(router: Router, cookie: Arc<str>, length: Duration) -> u64 {
-    let started = Instant::now();
-    let mut requests = 0;
-    while started.elapsed() < length {
-        for _ in 0..BATCH {
-            client::send(&router, client::request(Path::Increment.uri(), Some(&cookie))).await;
-        }
-        requests += BATCH;
-        tokio::task::yield_now().await;
-    }
-    requests
 }
 
 /// What the counter says.

@@ -105,8 +105,9 @@ impl Subject {
         let started = Instant::now();
         let tasks: Vec<_> = (0..options.tasks)
             .map(|task| {
-                let choice = Choice::new(options.seed, round, task);
-                tokio::spawn(work(self.router.clone(), self.cookies.clone(), path, choice, options.length()))
+                let mut choice = Choice::new(options.seed, round, task);
+                let choose = move |sessions| choice.below(sessions);
+                tokio::spawn(work(self.router.clone(), self.cookies.clone(), path, choose, options.length()))
             })
             .collect();
         let mut requests = 0;
@@ -117,19 +118,19 @@ impl Subject {
     }
 }
 
-/// One task: requests for sessions at random until the time is over. Gives the number of requests.
-async fn work(
+/// One task: requests for sessions that `choose` picks, of so many, until the time is over. Gives the number of requests.
+pub(crate) async fn work(
     router: Router,
     cookies: Arc<[String]>,
     path: Path,
-    mut choice: Choice,
+    mut choose: impl FnMut(usize) -> usize,
     length: Duration,
 ) -> u64 {
     let started = Instant::now();
     let mut requests = 0;
     while started.elapsed() < length {
         for _ in 0..BATCH {
-            let cookie = &cookies[choice.below(cookies.len())];
+            let cookie = &cookies[choose(cookies.len())];
             client::send(&router, client::request(path.uri(), Some(cookie))).await;
         }
         requests += BATCH;

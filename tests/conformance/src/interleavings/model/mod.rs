@@ -1,16 +1,23 @@
 //! The sequential model: one session, and what each request knows of it. The rules are those of the table of races and
 //! of the documentation of [`SessionStore`](abide_core::SessionStore), written down a second time and in the plainest
 //! way; nothing of the record's code is used.
+//!
+//! | file | role |
+//! |---|---|
+//! | `mod` | what is known |
+//! | `commit` | what a commit comes to, and a creation |
+
+mod commit;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::Timestamp;
 
-use super::client::View;
-use super::history::{Act, Blind, Change, RequestId, Saw, Token, Who};
-use super::plan::{GRACE, IDLE, KEYS, LIFE, RENEW_EVERY};
-use super::steps::{Step, Work};
+use crate::interleavings::client::View;
+use crate::interleavings::history::{Act, Blind, Change, RequestId, Saw, Token, Who};
+use crate::interleavings::plan::{GRACE, IDLE, KEYS, LIFE, RENEW_EVERY};
+use crate::interleavings::steps::{Step, Work};
 
 /// How many secrets are kept.
 const KEPT: usize = 4;
@@ -22,14 +29,14 @@ const UNHEARD: RequestId = 1 << 15;
 type StepId = u16;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Cell {
-    pub(super) value: Blind,
+pub(in crate::interleavings) struct Cell {
+    pub(in crate::interleavings) value: Blind,
     /// The last step that set or removed the value without looking at it.
     root: StepId,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Secret {
+pub(in crate::interleavings) struct Secret {
     generation: u32,
     /// Whose response carried it.
     owner: RequestId,
@@ -38,7 +45,7 @@ pub(super) struct Secret {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Worth {
+pub(in crate::interleavings) enum Worth {
     Current,
     Pending(u32),
     Grace,
@@ -46,11 +53,11 @@ pub(super) enum Worth {
 
 /// A live session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Alive {
+pub(in crate::interleavings) struct Alive {
     /// The step that made it.
-    pub(super) created: StepId,
+    pub(in crate::interleavings) created: StepId,
     /// The step that opened the era.
-    pub(super) era: StepId,
+    pub(in crate::interleavings) era: StepId,
     user: Option<usize>,
     hard: Timestamp,
     idle: Duration,
@@ -62,7 +69,7 @@ pub(super) struct Alive {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Life {
+pub(in crate::interleavings) enum Life {
     Absent,
     Alive(Arc<Alive>),
     /// Past its deadline. A store may forget it, and then take a creation under its key.
@@ -73,7 +80,7 @@ pub(super) enum Life {
 
 /// What a request knows of the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) enum Identity {
+pub(in crate::interleavings) enum Identity {
     #[default]
     Unopened,
     /// None.
@@ -86,33 +93,33 @@ pub(super) enum Identity {
 
 /// What waits for a commit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Pending {
-    pub(super) values: [Option<Blind>; KEYS.len()],
-    pub(super) idle: Option<Duration>,
+pub(in crate::interleavings) struct Pending {
+    pub(in crate::interleavings) values: [Option<Blind>; KEYS.len()],
+    pub(in crate::interleavings) idle: Option<Duration>,
 }
 
 impl Pending {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::interleavings) fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
 /// A request under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Turn {
-    pub(super) request: RequestId,
-    pub(super) token: Token,
-    pub(super) began: Timestamp,
-    pub(super) latest: Timestamp,
-    pub(super) identity: Identity,
-    pub(super) pending: Pending,
-    pub(super) cookie: Saw,
+pub(in crate::interleavings) struct Turn {
+    pub(in crate::interleavings) request: RequestId,
+    pub(in crate::interleavings) token: Token,
+    pub(in crate::interleavings) began: Timestamp,
+    pub(in crate::interleavings) latest: Timestamp,
+    pub(in crate::interleavings) identity: Identity,
+    pub(in crate::interleavings) pending: Pending,
+    pub(in crate::interleavings) cookie: Saw,
     /// The commit after the handler met a conflict: it surely had something to do.
-    pub(super) looked_again: bool,
+    pub(in crate::interleavings) looked_again: bool,
     /// The commit that happened and whose answer got lost.
-    pub(super) applied: Option<Applied>,
+    pub(in crate::interleavings) applied: Option<Applied>,
     /// When it was first asked for: the start of what it may overlap.
-    pub(super) opened_at: u32,
+    pub(in crate::interleavings) opened_at: u32,
 }
 
 impl Default for Turn {
@@ -134,19 +141,19 @@ impl Default for Turn {
 
 /// A commit that happened, and of which its request has not heard.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Applied {
-    pub(super) step: StepId,
+pub(in crate::interleavings) struct Applied {
+    pub(in crate::interleavings) step: StepId,
     /// In which era the session was then.
-    pub(super) era: StepId,
+    pub(in crate::interleavings) era: StepId,
     /// What an update came to.
-    pub(super) updated: Option<i64>,
+    pub(in crate::interleavings) updated: Option<i64>,
     /// The session, where this very commit shortened its idle timeout so that it was over at once.
-    pub(super) over: Option<Arc<Alive>>,
+    pub(in crate::interleavings) over: Option<Arc<Alive>>,
 }
 
 /// A change that may still happen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Float {
+pub(in crate::interleavings) enum Float {
     Commit {
         turn: Box<Turn>,
         work: Work,
@@ -159,16 +166,16 @@ pub(super) enum Float {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct State {
-    pub(super) now: Timestamp,
-    pub(super) life: Life,
-    pub(super) turns: Vec<Turn>,
-    pub(super) floats: Vec<Float>,
+pub(in crate::interleavings) struct State {
+    pub(in crate::interleavings) now: Timestamp,
+    pub(in crate::interleavings) life: Life,
+    pub(in crate::interleavings) turns: Vec<Turn>,
+    pub(in crate::interleavings) floats: Vec<Float>,
 }
 
 /// What a commit came to.
 #[derive(Clone, Debug)]
-pub(super) enum Came {
+pub(in crate::interleavings) enum Came {
     /// There was nothing to commit.
     Nothing,
     Done(Done),
@@ -180,32 +187,32 @@ pub(super) enum Came {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Done {
-    pub(super) alive: Arc<Alive>,
-    pub(super) updated: Option<i64>,
+pub(in crate::interleavings) struct Done {
+    pub(in crate::interleavings) alive: Arc<Alive>,
+    pub(in crate::interleavings) updated: Option<i64>,
     /// A new secret was minted; or another request's had been, where one was due.
-    pub(super) minted: Option<bool>,
+    pub(in crate::interleavings) minted: Option<bool>,
 }
 
 /// How a commit came to pass, where that is open.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct How {
+pub(in crate::interleavings) struct How {
     /// What the server's clock showed.
-    pub(super) at: Timestamp,
+    pub(in crate::interleavings) at: Timestamp,
     /// Which of the blind writes count as having come before others': a bit for each key, and one for the idle timeout.
-    pub(super) before: u8,
+    pub(in crate::interleavings) before: u8,
     /// Whether the store has forgotten a session that expired.
-    pub(super) forgotten: bool,
+    pub(in crate::interleavings) forgotten: bool,
 }
 
 const IDLE_BIT: u8 = 1 << KEYS.len();
 
 impl Alive {
-    pub(super) fn deadline(&self) -> Timestamp {
+    pub(in crate::interleavings) fn deadline(&self) -> Timestamp {
         (self.last_seen + self.idle).min(self.hard)
     }
 
-    pub(super) fn view(&self, pending: &Pending) -> View {
+    pub(in crate::interleavings) fn view(&self, pending: &Pending) -> View {
         View {
             user: self.user,
             values: std::array::from_fn(|key| pending.values[key].unwrap_or(self.cells[key].value)),
@@ -227,7 +234,7 @@ impl Alive {
     }
 
     /// What the secret that a response carried is worth, `None` where it is good for nothing.
-    pub(super) fn worth(&self, owner: RequestId, now: Timestamp) -> Option<Worth> {
+    pub(in crate::interleavings) fn worth(&self, owner: RequestId, now: Timestamp) -> Option<Worth> {
         let at = self.secrets().position(|secret| secret.owner == owner)?;
         let replaced = self.secrets().take(at).filter_map(|newer| newer.confirmed).min();
         let own = self.secrets[at].as_ref()?;
@@ -240,7 +247,7 @@ impl Alive {
 
     /// The request heard that its `step` minted a secret: its response will carry that one, and no earlier one of the
     /// request. Answers whether it did.
-    pub(super) fn is_heard(&mut self, step: StepId, request: RequestId) -> bool {
+    pub(in crate::interleavings) fn is_heard(&mut self, step: StepId, request: RequestId) -> bool {
         let minted = self.secrets().any(|secret| secret.owner == UNHEARD | step);
         for secret in self.secrets.iter_mut().flatten().filter(|_| minted) {
             match secret.owner {
@@ -271,7 +278,12 @@ impl Alive {
         worth == Worth::Current && now.since(self.newest().minted) >= RENEW_EVERY && self.has_room()
     }
 
-    fn opened(&self, (who, kept): (Who, super::plan::Kept), id: StepId, at: Timestamp) -> Self {
+    fn opened(
+        &self,
+        (who, kept): (Who, crate::interleavings::plan::Kept),
+        id: StepId,
+        at: Timestamp,
+    ) -> Self {
         let mut next = self.clone();
         next.era = id;
         next.last_seen = self.last_seen.max(at);
@@ -291,20 +303,20 @@ impl Alive {
 }
 
 impl Turn {
-    pub(super) fn is_over(&mut self) {
+    pub(in crate::interleavings) fn is_over(&mut self) {
         self.identity = Identity::Over;
         self.pending = Pending::default();
         self.cookie = Saw::Nothing;
     }
 
-    pub(super) fn pend(&mut self, change: Change) {
+    pub(in crate::interleavings) fn pend(&mut self, change: Change) {
         match change {
             Change::Value(key, value) => self.pending.values[key] = Some(value),
             Change::Idle(timeout) => self.pending.idle = Some(timeout),
         }
     }
 
-    pub(super) fn view(&self) -> Option<View> {
+    pub(in crate::interleavings) fn view(&self) -> Option<View> {
         match &self.identity {
             Identity::Live(seen, _) => Some(seen.view(&self.pending)),
             _ => None,
@@ -312,7 +324,7 @@ impl Turn {
     }
 
     /// Goes on from what a commit came to.
-    pub(super) fn goes_on(&mut self, alive: Arc<Alive>, opened: bool, minted: bool) {
+    pub(in crate::interleavings) fn goes_on(&mut self, alive: Arc<Alive>, opened: bool, minted: bool) {
         let worth = match &self.identity {
             Identity::Live(_, worth) if !opened && !matches!(worth, Worth::Pending(_)) => *worth,
             _ => Worth::Current,
@@ -327,12 +339,12 @@ impl Turn {
 }
 
 impl State {
-    pub(super) fn new(now: Timestamp, clients: usize) -> Self {
+    pub(in crate::interleavings) fn new(now: Timestamp, clients: usize) -> Self {
         Self { now, life: Life::Absent, turns: vec![Turn::default(); clients], floats: Vec::new() }
     }
 
     /// From its deadline on a session is over, whether anybody looks or not.
-    pub(super) fn expire(&mut self) {
+    pub(in crate::interleavings) fn expire(&mut self) {
         if let Life::Alive(alive) = &self.life {
             if alive.deadline() <= self.now {
                 self.life = Life::Expired;
@@ -340,12 +352,12 @@ impl State {
         }
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::interleavings) fn is_over(&self) -> bool {
         matches!(self.life, Life::Expired | Life::Ended)
     }
 
     /// The session, `None` where there is none.
-    pub(super) fn alive(&self) -> Option<&Arc<Alive>> {
+    pub(in crate::interleavings) fn alive(&self) -> Option<&Arc<Alive>> {
         match &self.life {
             Life::Alive(alive) => Some(alive),
             _ => None,
@@ -353,156 +365,13 @@ impl State {
     }
 
     /// What a request finds that presents `token`.
-    pub(super) fn found(&self, token: Token, began: Timestamp) -> Identity {
+    pub(in crate::interleavings) fn found(&self, token: Token, began: Timestamp) -> Identity {
         let (Some(alive), Token::Of(owner)) = (self.alive(), token) else { return Identity::Empty };
         alive.worth(owner, began).map_or(Identity::Empty, |worth| Identity::Live(alive.clone(), worth))
-    }
-
-    /// The blind writes of a turn that others' came between, so that they may count as having come before those.
-    pub(super) fn contested(&self, turn: &Turn, work: Work) -> u8 {
-        let (Some(alive), Identity::Live(seen, _)) = (self.alive(), &turn.identity) else { return 0 };
-        let updated = match work {
-            Work::Called(act) => act.update.map(|(key, _)| key),
-            Work::Finish => None,
-        };
-        let mut bits = 0;
-        for key in 0..KEYS.len() {
-            let blind = turn.pending.values[key].is_some() && updated != Some(key);
-            if blind && alive.cells[key].root != seen.cells[key].root {
-                bits |= 1 << key;
-            }
-        }
-        if turn.pending.idle.is_some() && alive.idle_by != seen.idle_by {
-            bits |= IDLE_BIT;
-        }
-        bits
-    }
-
-    /// What a commit comes to that happens now.
-    pub(super) fn commit(&self, turn: &Turn, work: Work, how: How, id: StepId, here: bool) -> Came {
-        match &turn.identity {
-            Identity::Live(seen, worth) => self.change(turn, seen, *worth, work, how, id),
-            Identity::Over if work == Work::Finish && turn.pending.is_empty() => Came::Nothing,
-            Identity::Over => Came::Over,
-            Identity::Elsewhere => Came::Elsewhere,
-            Identity::Unopened | Identity::Empty => self.create(turn, work, how, id, here),
-        }
-    }
-
-    fn change(&self, turn: &Turn, seen: &Alive, worth: Worth, work: Work, how: How, id: StepId) -> Came {
-        let act = match work {
-            Work::Called(act) => act,
-            Work::Finish if self.finish_has_work(turn, seen, worth) => Act::default(),
-            Work::Finish => return Came::Nothing,
-        };
-        let writes = |key: usize| match turn.pending.values[key] {
-            Some(None) => seen.cells[key].value.is_some(),
-            other => other.is_some(),
-        };
-        let confirms = match worth {
-            Worth::Pending(generation) if act.opens.is_none() => Some(generation),
-            _ => None,
-        };
-        let renews = act.opens.is_none() && seen.renewal_is_due(worth, how.at);
-        let upkeep = act.opens.is_none() && seen.slide_is_due(how.at);
-        let asked = (0..KEYS.len()).any(writes) || turn.pending.idle.is_some();
-        let called = act.update.is_some() || act.opens.is_some();
-        if !asked && !called && confirms.is_none() && !renews && !upkeep {
-            return Came::Nothing;
-        }
-        let Some(held) = self.alive() else { return Came::Over };
-        if held.era != seen.era {
-            return Came::Superseded;
-        }
-        let mut next = match act.opens {
-            Some(opens) => held.opened(opens, id, how.at),
-            None => Alive::clone(held),
-        };
-        for key in (0..KEYS.len()).filter(|key| writes(*key) && how.before & (1 << key) == 0) {
-            next.cells[key] = Cell { value: turn.pending.values[key].flatten(), root: id };
-        }
-        let mut updated = None;
-        if let Some((key, change)) = act.update {
-            let current = turn.pending.values[key].unwrap_or(held.cells[key].value);
-            updated = Some(change.of(current));
-            next.cells[key] = Cell { value: updated, root: held.cells[key].root };
-        }
-        if let Some(idle) = turn.pending.idle.filter(|_| how.before & IDLE_BIT == 0) {
-            (next.idle, next.idle_by) = (idle, id);
-        }
-        next.last_seen = next.last_seen.max(how.at);
-        let mut minted = act.opens.map(|_| true);
-        if renews {
-            let first = held.newest().generation == seen.newest().generation && held.has_room();
-            if first {
-                next.mint(UNHEARD | id, how.at);
-            }
-            minted = Some(first);
-        }
-        if let Some(generation) = confirms {
-            for secret in next.secrets.iter_mut().flatten().filter(|one| one.generation == generation) {
-                secret.confirmed.get_or_insert(how.at);
-            }
-        }
-        Came::Done(Done { alive: Arc::new(next), updated, minted })
-    }
-
-    /// What is due when the handler answered is judged by when the request began.
-    fn finish_has_work(&self, turn: &Turn, seen: &Alive, worth: Worth) -> bool {
-        turn.looked_again
-            || !turn.pending.is_empty()
-            || seen.slide_is_due(turn.began)
-            || seen.renewal_is_due(worth, turn.began)
-            || matches!(worth, Worth::Pending(_))
-    }
-
-    fn create(&self, turn: &Turn, work: Work, how: How, id: StepId, here: bool) -> Came {
-        let at = how.at;
-        let act = match work {
-            Work::Called(act) => act,
-            Work::Finish => Act::default(),
-        };
-        let user = match act.opens {
-            Some((Who::User(user), _)) => Some(user),
-            Some(_) => return Came::Nothing,
-            None => None,
-        };
-        let mut values = turn.pending.values.map(Option::flatten);
-        let updated = act.update.map(|(key, change)| {
-            values[key] = Some(change.of(values[key]));
-            change.of(turn.pending.values[key].flatten())
-        });
-        if user.is_none() && values.iter().all(Option::is_none) {
-            return Came::Nothing;
-        }
-        match self.life {
-            _ if !here => Came::Elsewhere,
-            Life::Alive(_) => Came::Exists,
-            Life::Ended => Came::Over,
-            Life::Expired if !how.forgotten => Came::Over,
-            // The record came so late that it is over already.
-            _ if at + turn.pending.idle.unwrap_or(IDLE).min(LIFE) <= self.now => Came::Over,
-            Life::Absent | Life::Expired => Came::Done(Done {
-                alive: Arc::new(Alive {
-                    created: id,
-                    era: id,
-                    user,
-                    hard: at + LIFE,
-                    idle: turn.pending.idle.unwrap_or(IDLE),
-                    idle_by: id,
-                    last_seen: at,
-                    secrets: Alive::first_secret(UNHEARD | id, at),
-                    cells: values
-                        .map(|value| Cell { value, root: if value.is_some() { id } else { NOBODY } }),
-                }),
-                updated,
-                minted: Some(true),
-            }),
-        }
     }
 }
 
 /// Whether a step's client may have looked at its clock when that showed `at`.
-pub(super) fn is_reading(at: Timestamp, step: &Step, now: Timestamp) -> bool {
+pub(in crate::interleavings) fn is_reading(at: Timestamp, step: &Step, now: Timestamp) -> bool {
     step.since <= at && at <= now
 }
