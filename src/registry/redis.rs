@@ -7,6 +7,8 @@
 //! | `max_bytes` | the largest session, encoded, with `KiB` or `MiB` | `1MiB` |
 //! | `near_cache` | `off`, or of how many bytes, with `KiB` or `MiB`: reads are answered in this process, and may lag | `off` |
 //! | `tls_ca` | a file of the certificates to trust, as PEM | the system's |
+//! | `database` | another one than 0, or than the path names: for `unix:`, which has no path for it | `0` |
+//! | `sentinel_password`, `sentinel_user` | the login at the sentinels; that of the address is for the servers | none |
 //! | `allow_insecure_tls` | `true` allows an address that ends in `#insecure`, which takes any certificate | `false` |
 //!
 //! One operation may take a second, or nine tenths of the setting `store_timeout`: so the store, which knows what it sent
@@ -36,7 +38,7 @@ impl Opener for Redis {
         mut url: StoreUrl,
         parts: &StoreParts,
     ) -> Result<Arc<dyn SessionStore>, ConfigError> {
-        let address = Address::parse(url.scheme(), url.rest()).map_err(refused)?;
+        let address = address(&mut url)?;
         let mut builder = RedisStore::builder(address).clock(parts.clock.clone()).link(link(&mut url)?);
         if let Some(timeout) = parts.timeout {
             builder = builder.timeout(timeout.mul_f64(SHARE_OF_TIMEOUT));
@@ -45,6 +47,13 @@ impl Opener for Redis {
         url.finish()?;
         Ok(Arc::new(builder.open().map_err(refused)?))
     }
+}
+
+fn address(url: &mut StoreUrl) -> Result<Address, ConfigError> {
+    let address = Address::parse(url.scheme(), url.rest()).map_err(refused)?;
+    let Some(database) = url.take("database") else { return Ok(address) };
+    let number = database.parse().map_err(|_| wrong("database", &database, "a number, such as `1`"))?;
+    address.with_database(number).map_err(refused)
 }
 
 fn configured(url: &mut StoreUrl, mut builder: RedisStoreBuilder) -> Result<RedisStoreBuilder, ConfigError> {
@@ -85,6 +94,15 @@ fn link(url: &mut StoreUrl) -> Result<LinkOptions, ConfigError> {
             .with_source(error)
         })?;
         link = link.tls_roots(pem);
+    }
+    match (url.take("sentinel_user"), url.take("sentinel_password")) {
+        (user, Some(password)) => link = link.sentinel_login(user, password),
+        (Some(_), None) => {
+            return Err(ConfigError::new(
+                "store option `sentinel_user` stands alone, expected `sentinel_password` beside it",
+            ));
+        }
+        (None, None) => {}
     }
     match url.take("allow_insecure_tls").as_deref() {
         None | Some("false") => Ok(link),

@@ -66,6 +66,8 @@
 //!
 //! `+scan` is for [`end_all`](abide_core::SessionStore::end_all), `+info` for the warning above, `+wait` for replicas,
 //! `+role` for failover; the near-cache needs `+client|tracking +exists` too, a Cluster `+cluster|slots +asking`.
+//! At sentinels the user of [`sentinel_login`](connect::LinkOptions::sentinel_login) needs
+//! `+sentinel|get-master-addr-by-name +sentinel|master +subscribe` and the channels `&*`.
 //!
 //! # The files
 //!

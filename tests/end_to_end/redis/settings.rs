@@ -37,6 +37,12 @@ async fn each_wrong_option_is_refused_with_what_would_be_accepted() {
             "tls_ca=/nowhere/ca.pem",
             "store option `tls_ca` is \"/nowhere/ca.pem\", expected a file of certificates",
         ),
+        ("database=one", "store option `database` is \"one\", expected a number, such as `1`"),
+        ("database=-1", "redis database -1 is negative, expected 0 or more"),
+        (
+            "sentinel_user=ada",
+            "store option `sentinel_user` stands alone, expected `sentinel_password` beside it",
+        ),
         (
             "allow_insecure_tls=yes",
             "store option `allow_insecure_tls` is \"yes\", expected `true` or `false`",
@@ -66,14 +72,14 @@ async fn an_address_that_is_none_is_refused_without_its_password() {
 async fn the_options_of_the_url_and_a_unix_socket_are_taken() {
     let redis = Redis::single().await;
     let store = format!(
-        "unix:{}?prefix=shop:&durability=async&max_bytes=64KiB&near_cache=8MiB",
+        "unix:{}?prefix=shop:&durability=async&max_bytes=64KiB&near_cache=8MiB&database=2",
         redis.socket().display()
     );
     let node = Node::start(&[("ABIDE_STORE", &store), ("ABIDE_STORE_TIMEOUT", "700ms")]).await;
     let mut browser = Browser::new(node.address);
     browser.log_in("ada").await;
     assert_eq!(browser.get("/me").await.json()["user"], "ada");
-    let keys = redis.cli(&["KEYS", "*"]).await;
+    let keys = redis.cli(&["-n", "2", "KEYS", "*"]).await;
     let keys: Vec<_> = keys.lines().collect();
     assert!(!keys.is_empty() && keys.iter().all(|key| key.starts_with("shop:")), "{keys:?}");
 }

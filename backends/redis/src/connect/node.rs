@@ -162,6 +162,7 @@ impl Keeper {
     /// One attempt, which ends early where somebody else is named as the master.
     async fn attempt(&mut self) -> Attempt {
         let place = self.next.take();
+        let current = place.clone();
         let number = LinkNumber(*self.changes.borrow() + 1);
         let open = async {
             if let Some(place) = place
@@ -179,7 +180,7 @@ impl Keeper {
                 Ok(Err(cause)) => Attempt::Failed(cause),
                 Err(_) => Attempt::Failed(silence()),
             },
-            place = another(&mut named, None) => {
+            place = another(&mut named, current.as_ref()) => {
                 self.named = named;
                 self.next = Some(place);
                 Attempt::Interrupted

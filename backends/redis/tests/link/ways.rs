@@ -95,6 +95,29 @@ async fn a_user_with_the_least_rights_is_enough_and_a_wrong_password_is_said() {
     assert!(said.contains("uthentication") && !said.contains("wr0ng"), "{said}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_with_the_least_rights_is_enough_in_a_cluster_also_while_a_slot_moves() {
+    let cluster = RedisCluster::start().await;
+    let rights = "on >s3cr3t resetkeys ~* resetchannels -@all +get +set +ping +role +cluster|slots +asking";
+    for server in &cluster.servers {
+        let mut command = vec!["ACL", "SETUSER", "shop"];
+        command.extend(rights.split(' '));
+        assert_eq!(server.cli(&command).await, "OK");
+    }
+    let servers = open(&cluster.url().replace("//", "//shop:s3cr3t@"));
+    works(&servers).await;
+    let (slot, owner) = (cluster.slot_of("a").await, cluster.master_of("a").await);
+    let (from, to) = (&cluster.servers[owner], &cluster.servers[(owner + 1) % 3]);
+    let (there, here) = (to.cli(&["CLUSTER", "MYID"]).await, from.cli(&["CLUSTER", "MYID"]).await);
+    let slot = slot.to_string();
+    assert_eq!(to.cli(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &here]).await, "OK");
+    assert_eq!(from.cli(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &there]).await, "OK");
+    // A key that is not here yet is asked for there.
+    servers.run(b"{a}new", &set("{a}new", "1"), Terms::write(soon())).await.unwrap();
+    assert_eq!(read(&servers, "{a}new").await.unwrap(), Value::BulkString(b"1".to_vec()));
+    assert_eq!(to.calls().await.of_command("set"), 1);
+}
+
 #[tokio::test]
 async fn a_watcher_greets_each_connection_and_hears_pushes_and_its_loss() {
     let redis = Redis::single().await;
