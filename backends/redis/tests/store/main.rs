@@ -5,6 +5,7 @@
 mod combining;
 mod ended;
 mod expiry;
+mod old;
 mod peers;
 mod replicas;
 mod rights;
