@@ -287,6 +287,13 @@ impl Changes {
             && self.new_era.is_none()
     }
 
+    /// Whether these changes come to the same with any others of their kind, whatever the order in which copies of the
+    /// record take them: nothing in them depends on what was there. An update, a renewal and a new era do.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.new_era.is_none() && self.renewal.is_none() && !self.is_conditional()
+    }
+
     /// Whether a value changes only on a condition, so that asking again must find the operation in the record.
     pub(crate) fn is_conditional(&self) -> bool {
         self.values.iter().any(|(_, change)| matches!(change, ValueChange::Update { .. }))

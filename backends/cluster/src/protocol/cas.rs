@@ -1,0 +1,111 @@
+//! Compare-and-commit: prepare and accept on a majority of the owners, the ballot is a stamp.
+//!
+//! **Invariant.** A proposer stores what its edit makes of the join of the highest generation that a majority told it
+//! together with their promise. Nothing that a majority stored or took before can be missing from it, and nothing lower can
+//! be stored after it.
+
+use abide_core::Stamp;
+
+use super::edit::{Edit, Judge};
+use super::ids::Ballot;
+use super::message::{No, What};
+use super::node::Node;
+use super::operation::{OperationId, Stage, States, Then, Work};
+use super::value::Held;
+use super::variant::Variant;
+
+impl Node {
+    /// Decides an operation as this edit instead.
+    pub(crate) fn decide_as(&mut self, id: OperationId, edit: Edit) {
+        if let Some(operation) = self.operations.under_way.get_mut(&id) {
+            operation.work = Work::Edit(edit);
+        }
+        self.decide(id);
+    }
+
+    pub(crate) fn decide(&mut self, id: OperationId) {
+        let Some(operation) = self.operations.under_way.get(&id) else { return };
+        let (key, beyond) = (operation.key, operation.beyond);
+        if !self.may_decide(id, key) {
+            self.step("cas: waits for another one of this node");
+            return self.queue(id);
+        }
+        let slot = self.slot(&key);
+        let own = self.serving(slot).and_then(|copy| copy.cells.get(&key));
+        let (has, seen) = own.map_or((None, Stamp::ZERO), |cell| (Some(cell.digest()), cell.promised));
+        let ballot = self.ballot(beyond.max(seen));
+        let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
+        let has = has.filter(|_| operation.attempt <= 2);
+        operation.stage = Stage::Preparing { ballot, states: States::default() };
+        if self.is_broken(Variant::CompareAtOneOwner) {
+            return self.decide_alone(id, ballot);
+        }
+        self.step("cas: prepares");
+        let me = self.me.id;
+        // What this node has itself need not be told by the others, once it told it.
+        self.ask_all(id, |owner| What::Prepare { ballot, has: has.filter(|_| owner != me) });
+    }
+
+    /// A ballot after all that this node saw.
+    fn ballot(&self, seen: Ballot) -> Ballot {
+        let now = self.judged_now().unwrap_or(self.now.wall);
+        self.stamps.next_after(now, seen)
+    }
+
+    pub(crate) fn decide_on(&mut self, id: OperationId) {
+        let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
+        let Stage::Preparing { ballot, states } = &operation.stage else { return };
+        let ballot = *ballot;
+        let overtaken = states.refused.values().filter_map(|no| match no {
+            No::Overtaken(by) => Some(*by),
+            _ => None,
+        });
+        operation.beyond = overtaken.fold(operation.beyond, Ballot::max);
+        let Some(operation) = self.operations.under_way.get(&id) else { return };
+        let Stage::Preparing { states, .. } = &operation.stage else { return };
+        if self.is_hopeless(operation, states) {
+            self.step("cas: was overtaken, and tries a higher ballot");
+            return self.wait(id);
+        }
+        if states.told.len() < self.needed(operation) {
+            return;
+        }
+        // An owner that was asked to leave out what this node has may have told it before this node did.
+        let Some((_, held)) = states.best() else { return };
+        self.propose(id, ballot, &held);
+    }
+
+    /// Stores what the edit makes of `held`, or `held` itself where it makes nothing of it: an answer must rest on what a
+    /// majority stored, also one that says no.
+    fn propose(&mut self, id: OperationId, ballot: Ballot, held: &Held) {
+        let Some(now) = self.judged_now() else { return self.wait(id) };
+        let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
+        let edit = match &operation.work {
+            Work::Edit(edit) => edit.clone(),
+            Work::Write { changes, terms } => Edit::Commit { changes: changes.clone(), terms: *terms },
+            Work::Load | Work::Mend => Edit::Keep,
+        };
+        let came = edit.apply(held, Judge { now, in_doubt: operation.in_doubt });
+        operation.was_in_doubt = operation.in_doubt;
+        operation.in_doubt |= came.value.is_some();
+        let step = if came.value.is_some() { "cas: stores a new value" } else { "cas: stores what was there" };
+        let value = came.value.unwrap_or_else(|| held.clone());
+        let then = match operation.work {
+            Work::Mend | Work::Load => Then::Found,
+            _ => Then::Answer(came.answer),
+        };
+        self.step(step);
+        self.store(id, ballot, value, then);
+    }
+
+    /// The broken form: the copy of the first owner decides.
+    fn decide_alone(&mut self, id: OperationId, ballot: Ballot) {
+        let Some(operation) = self.operations.under_way.get(&id) else { return };
+        let slot = self.slot(&operation.key);
+        let own = self.serving(slot).and_then(|copy| copy.cells.get(&operation.key));
+        match own.map(|cell| cell.held().clone()) {
+            Some(held) => self.propose(id, ballot, &held),
+            None => self.ask_all(id, |_| What::Prepare { ballot, has: None }),
+        }
+    }
+}

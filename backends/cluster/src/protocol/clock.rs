@@ -1,0 +1,49 @@
+//! What time it is, for deadlines: the median of the members' clocks.
+//!
+//! **Invariant.** One clock that is wrong moves no deadline. A node that has not heard the clocks of a majority lately does
+//! not judge deadlines at all; it could not commit anything either.
+
+use std::time::Duration;
+
+use abide_core::Timestamp;
+
+use super::node::Node;
+use super::slots::majority;
+use super::variant::Variant;
+
+/// How old a reading of a peer's clock may be.
+const FRESH: Duration = Duration::from_secs(3);
+/// By how much a clock may be off before its node says that it is not ready.
+pub(crate) const OFF_BY: Duration = Duration::from_secs(60);
+
+impl Node {
+    /// The cluster's time, `None` where it cannot be told.
+    pub(crate) fn judged_now(&self) -> Option<Timestamp> {
+        if self.is_broken(Variant::OwnClock) {
+            return Some(self.now.wall);
+        }
+        let now = self.now.elapsed;
+        let mut readings = vec![self.now.wall];
+        for id in &self.beats_with {
+            let reading = self.peers.get(id).and_then(|peer| peer.wall);
+            readings.extend(reading.and_then(|(wall, at)| {
+                let age = now.saturating_sub(at);
+                (age <= FRESH).then(|| wall + age)
+            }));
+        }
+        let clocks = self.beats_with.len() + 1;
+        readings.sort_unstable();
+        // As many as may be wrong are taken for being ahead: where some are silent, a deadline is rather late than early.
+        let wrong = clocks - majority(clocks);
+        let last = readings.len() - 1;
+        let at = (last / 2).min(last.saturating_sub(wrong));
+        (readings.len() >= majority(clocks)).then(|| readings[at])
+    }
+
+    /// Whether this node's clock is too far from the others'.
+    pub(crate) fn is_clock_off(&self) -> bool {
+        self.judged_now().is_some_and(|now| {
+            now.since(self.now.wall) > OFF_BY || self.now.wall.since(now) > OFF_BY
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! The slots that a node holds, and whether it counts for them.
+//!
+//! **Invariants.**
+//! 1. A copy that is complete in view `v` holds everything that a majority of the slot's owners stored in `v` or before, as
+//!    far as quorums go: it had it all when it began to count, and was asked ever since.
+//! 2. A node answers for a slot in its current view alone, and only with a copy that is complete in it. Knowing the next view
+//!    therefore *seals* a copy: nothing more comes into it for the view before.
+//! 3. A copy of an earlier view is kept until every member has what it needs of it.
+
+use std::collections::BTreeMap;
+
+use super::ids::NodeId;
+use super::message::{Ask, No, Reply, What};
+use super::node::Node;
+use super::replica::{Cell, State};
+use super::slots::{SlotId, slot_of};
+use super::value::{Digest, Key};
+use super::variant::Variant;
+
+/// The cells of one slot.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Copy {
+    /// In which view it is complete.
+    pub(crate) complete_in: u64,
+    pub(crate) cells: BTreeMap<Key, Cell>,
+}
+
+impl Copy {
+    /// Tells two copies apart that differ in what they hold.
+    pub(crate) fn root(&self) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        for (key, cell) in &self.cells {
+            hasher.update(key.bytes());
+            hasher.update(&cell.generation.to_bytes());
+            hasher.update(&cell.digest().0.to_be_bytes());
+        }
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Digest(u128::from_be_bytes(bytes))
+    }
+}
+
+impl Node {
+    pub(crate) fn slot(&self, key: &Key) -> SlotId {
+        slot_of(key, self.views.current().map_or(1, |placed| placed.view.slots))
+    }
+
+    /// The owners of a key in the current view.
+    pub(crate) fn owners(&self, key: &Key) -> Vec<NodeId> {
+        let Some(placed) = self.views.current() else { return Vec::new() };
+        placed.owners(slot_of(key, placed.view.slots)).to_vec()
+    }
+
+    /// The copy of a slot for which this node answers now.
+    pub(crate) fn serving(&self, slot: SlotId) -> Option<&Copy> {
+        let current = self.views.current()?;
+        let copy = self.copies.get(&slot)?;
+        let counts = copy.complete_in == current.view.number && current.owners(slot).contains(&self.me.id);
+        (counts && self.phase.serves()).then_some(copy)
+    }
+
+    pub(crate) fn serving_mut(&mut self, slot: SlotId) -> Option<&mut Copy> {
+        self.serving(slot)?;
+        self.copies.get_mut(&slot)
+    }
+
+    /// One owner's answer about a key.
+    pub(crate) fn on_ask(&mut self, from: NodeId, echo: u32, ask: Ask) {
+        let (operation, round, view) = (ask.operation, ask.round, ask.view);
+        let result = self.answer(echo, ask);
+        self.send(from, super::message::Body::Reply(Reply { operation, round, view, result }));
+    }
+
+    fn answer(&mut self, echo: u32, ask: Ask) -> Result<State, No> {
+        let unfenced = self.is_broken(Variant::NoFence);
+        if ask.view != self.views.number() && !unfenced {
+            return Err(No::NotServing);
+        }
+        let changes_something = matches!(ask.what, What::Store { .. } | What::Write { .. });
+        if changes_something && self.is_stale(echo) && !unfenced {
+            return Err(No::NotServing);
+        }
+        let (now, judged, variant) = (self.now.elapsed, self.judged_now(), self.variant());
+        let slot = self.slot(&ask.key);
+        let copy = self.serving_mut(slot).ok_or(No::NotServing)?;
+        match ask.what {
+            What::Read { body } => {
+                let nothing = || Cell::default().state(body);
+                Ok(copy.cells.get(&ask.key).map_or_else(nothing, |cell| cell.state(body)))
+            }
+            What::Prepare { ballot, has } => {
+                let cell = copy.cells.entry(ask.key).or_default();
+                cell.promise(ballot)?;
+                Ok(cell.state(has != Some(cell.digest())))
+            }
+            What::Store { ballot, value } => {
+                let cell = copy.cells.entry(ask.key).or_default();
+                cell.store(ballot, &value, now)?;
+                Ok(cell.state(false))
+            }
+            What::Write { generation, changes, terms, body } => {
+                let rules = terms.rules(judged.ok_or(No::NotServing)?);
+                let cell = copy.cells.get_mut(&ask.key).ok_or(No::Overtaken(generation))?;
+                cell.write(generation, &changes, &rules, now, variant)?;
+                Ok(cell.state(body))
+            }
+        }
+    }
+}

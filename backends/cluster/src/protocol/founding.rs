@@ -1,0 +1,251 @@
+//! Founding a cluster, finding one, and meeting another one.
+//!
+//! **Invariants.**
+//! 1. A node founds a cluster only while every address at which another could be has granted it or refuses connections, more
+//!    than half of them granted, and no cluster was heard of for a while. An address that does not answer stops it.
+//! 2. A node grants to one candidate at a time, itself included, for longer than the candidate relies on it. Both times are
+//!    counted from before the grant, each on its own monotonic clock.
+//! 3. Of two clusters that meet, the one that serves goes on; of two that serve, the older one.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::ids::{ClusterId, Member, NodeId};
+use super::message::{Body, Message, Probed};
+use super::node::{Chore, Node, Phase};
+use super::slots::majority;
+use super::view::View;
+
+const PROBE_EVERY: Duration = Duration::from_millis(250);
+/// How long a candidate relies on a grant after it asked for it.
+const RELIED_ON: Duration = Duration::from_secs(1);
+/// How long a grant binds who gave it.
+const BINDING: Duration = Duration::from_secs(2);
+/// How long after hearing nothing of its cluster a joiner looks for another one.
+const LOST: Duration = Duration::from_secs(4);
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
+
+/// What a node knows before it is in a cluster, and of other clusters.
+#[derive(Debug, Default)]
+pub(crate) struct Founding {
+    since: Option<Duration>,
+    /// To whom this node granted, and until when.
+    granted: Option<(NodeId, Duration)>,
+    answers: BTreeMap<SocketAddr, (bool, Duration)>,
+    /// Questions under way, and when they were asked.
+    asked: BTreeMap<u64, Duration>,
+    pub(crate) contacts: Vec<Member>,
+    /// When the cluster that this node wants to join was last heard of.
+    heard: Duration,
+}
+
+impl Node {
+    fn others(&self) -> Vec<SocketAddr> {
+        self.settings.join.iter().copied().filter(|address| *address != self.me.address).collect()
+    }
+
+    pub(crate) fn found_on(&mut self) {
+        if self.phase == Phase::Joining && self.now.elapsed.saturating_sub(self.founding.heard) > LOST {
+            self.step("join: the cluster is gone, looks again");
+            self.look_again();
+        }
+        if self.phase != Phase::Founding {
+            return;
+        }
+        let now = self.now.elapsed;
+        let since = *self.founding.since.get_or_insert(now);
+        if self.others().is_empty() {
+            return self.found_cluster();
+        }
+        self.grant(self.me.id);
+        if self.every(Chore::Contact, PROBE_EVERY) {
+            let round = self.ask_round();
+            self.others().into_iter().for_each(|address| self.send_to_address(address, Body::Probe { round }));
+        }
+        if now.saturating_sub(since) >= self.settings.silence && self.may_found() {
+            self.found_cluster();
+        }
+    }
+
+    fn look_again(&mut self) {
+        (self.phase, self.cluster) = (Phase::Founding, None);
+        self.views = super::view::Views::default();
+        self.founding = Founding::default();
+    }
+
+    fn ask_round(&mut self) -> u64 {
+        let (round, now) = (self.draws.next(), self.now.elapsed);
+        self.founding.asked.retain(|_, at| now.saturating_sub(*at) < RELIED_ON);
+        self.founding.asked.insert(round, now);
+        round
+    }
+
+    /// Binds this node to a candidate, unless it is bound to another. A candidate lets one of a lesser id go first: it has
+    /// not founded, and does not while it is bound.
+    fn grant(&mut self, candidate: NodeId) -> bool {
+        let now = self.now.elapsed;
+        let free = match self.founding.granted {
+            Some((bound, until)) => {
+                bound == candidate || until <= now || (bound == self.me.id && candidate < self.me.id)
+            }
+            None => true,
+        };
+        if free {
+            self.founding.granted = Some((candidate, now + BINDING));
+        }
+        free
+    }
+
+    fn may_found(&self) -> bool {
+        let now = self.now.elapsed;
+        let own = self.founding.granted.is_some_and(|(bound, until)| bound == self.me.id && now < until);
+        let others = self.others();
+        let known = |address: &SocketAddr| {
+            let answer = self.founding.answers.get(address);
+            answer.filter(|(_, at)| now.saturating_sub(*at) < RELIED_ON).map(|(granted, _)| *granted)
+        };
+        let answers: Vec<Option<bool>> = others.iter().map(known).collect();
+        let listed = usize::from(self.settings.join.contains(&self.me.address));
+        let granted = answers.iter().filter(|answer| **answer == Some(true)).count() + listed;
+        own && answers.iter().all(Option::is_some) && granted >= majority(self.settings.join.len())
+    }
+
+    fn found_cluster(&mut self) {
+        self.step("founding: founds a cluster");
+        let cluster = ClusterId { founded: self.now.wall.as_millis(), nonce: self.draws.next() };
+        let (copies, slots) = (self.settings.copies.max(1), self.settings.slots.max(1));
+        let members = vec![self.me];
+        self.phase = Phase::Joining;
+        self.on_views(vec![View { cluster, number: 1, members, copies, slots, recovered: false }]);
+    }
+
+    pub(crate) fn on_refused(&mut self, address: SocketAddr) {
+        let now = self.now.elapsed;
+        if self.phase == Phase::Founding {
+            self.step("founding: an address refuses connections");
+            self.founding.answers.insert(address, (false, now));
+        }
+    }
+
+    pub(crate) fn on_probe(&mut self, from: Member, round: u64) {
+        let answer = match (self.phase, self.cluster) {
+            (Phase::Member | Phase::Leaving, Some(cluster)) => self.own_cluster(cluster),
+            (Phase::Founding, _) if self.grant(from.id) => {
+                self.step("founding: grants");
+                Probed::Granted
+            }
+            _ => Probed::Busy,
+        };
+        self.send_to(from, Body::Probed { round, answer });
+    }
+
+    fn own_cluster(&self, cluster: ClusterId) -> Probed {
+        let contacts = self.views.current().map(|placed| placed.view.members.clone()).unwrap_or_default();
+        Probed::Cluster { cluster, serves: self.has_majority(), contacts }
+    }
+
+    /// Whether it hears a majority of the members.
+    pub(crate) fn has_majority(&self) -> bool {
+        self.views.current().is_some_and(|placed| {
+            placed.view.members.len() - self.suspects().len() >= placed.view.majority()
+        })
+    }
+
+    pub(crate) fn on_probed(&mut self, from: Member, round: u64, answer: Probed) {
+        let Some(asked) = self.founding.asked.get(&round).copied() else { return };
+        match (answer, self.phase) {
+            (Probed::Cluster { cluster, contacts, .. }, Phase::Founding) => {
+                self.meet(cluster, &contacts);
+            }
+            (Probed::Cluster { cluster, serves, .. }, Phase::Member) if Some(cluster) != self.cluster => {
+                let older = self.cluster.is_some_and(|own| cluster < own);
+                if serves && (older || !self.has_majority()) {
+                    self.step("founding: yields to another cluster");
+                    self.retire();
+                }
+            }
+            (Probed::Granted, Phase::Founding) => {
+                self.founding.answers.insert(from.address, (true, asked));
+            }
+            (Probed::Busy, Phase::Founding) => drop(self.founding.answers.remove(&from.address)),
+            _ => {}
+        }
+    }
+
+    /// Wants to be in this cluster.
+    fn meet(&mut self, cluster: ClusterId, contacts: &[Member]) {
+        self.step("join: found a cluster");
+        (self.phase, self.cluster, self.founding.granted) = (Phase::Joining, Some(cluster), None);
+        (self.founding.contacts, self.founding.heard) = (contacts.to_vec(), self.now.elapsed);
+        self.contact();
+    }
+
+    /// Asks to be taken in.
+    pub(crate) fn contact_on(&mut self) {
+        if self.phase == Phase::Joining && self.every(Chore::Contact, PROBE_EVERY) {
+            self.contact();
+        }
+    }
+
+    fn contact(&mut self) {
+        let known = self.views.current().map(|placed| placed.view.members.clone());
+        let contacts = known.unwrap_or_else(|| self.founding.contacts.clone());
+        let at = self.draws.below(contacts.len() as u64) as usize;
+        for member in contacts.iter().cycle().skip(at).take(contacts.len().min(2)) {
+            self.send_to(*member, Body::Want { joins: vec![self.me], leaves: Vec::new() });
+        }
+    }
+
+    /// What comes from the cluster that is to be joined shows that it is there.
+    pub(crate) fn note_cluster(&mut self) {
+        self.founding.heard = self.now.elapsed;
+    }
+
+    /// Members show themselves where others look for them: to those that begin, and to a cluster that was founded beside
+    /// theirs.
+    pub(crate) fn announce_on(&mut self) {
+        let Some(placed) = self.views.current().cloned() else { return };
+        let Some(cluster) = self.cluster.filter(|_| self.phase.serves()) else { return };
+        if !self.every(Chore::Announce, ANNOUNCE_EVERY) {
+            return;
+        }
+        let is_member = |address: &SocketAddr| placed.view.members.iter().any(|member| member.address == *address);
+        let contacts = placed.view.members.clone();
+        for address in self.others().into_iter().filter(|address| !is_member(address)) {
+            self.send_to_address(address, Body::Announce { cluster, contacts: contacts.clone() });
+        }
+        // A member that is out of reach may have begun anew, in another cluster.
+        for id in self.suspects() {
+            if let Some(member) = placed.view.member(id) {
+                self.send_to_address(member.address, Body::Announce { cluster, contacts: contacts.clone() });
+            }
+        }
+    }
+
+    pub(crate) fn on_announce(&mut self, cluster: ClusterId, contacts: &[Member]) {
+        match self.phase {
+            Phase::Founding => self.meet(cluster, contacts),
+            Phase::Member if Some(cluster) != self.cluster => {
+                // It may be long gone: its word alone stops nobody.
+                let round = self.ask_round();
+                contacts.iter().take(3).for_each(|contact| self.send_to(*contact, Body::Probe { round }));
+            }
+            _ => {}
+        }
+    }
+
+    /// A message from another cluster.
+    pub(crate) fn on_other_cluster(&mut self, message: Message) {
+        match message.body {
+            Body::Probe { round } => self.on_probe(message.from, round),
+            Body::Probed { round, answer } => self.on_probed(message.from, round, answer),
+            Body::Announce { cluster, contacts } => self.on_announce(cluster, &contacts),
+            Body::Views { views } => self.on_recovered_views(views),
+            _ => {
+                let other = message.cluster.unwrap_or(ClusterId { founded: 0, nonce: 0 });
+                self.on_announce(other, &[message.from]);
+            }
+        }
+    }
+}

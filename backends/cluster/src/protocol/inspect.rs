@@ -1,0 +1,66 @@
+//! What the simulator may see of a node that nobody else needs to.
+
+use super::ids::NodeId;
+use super::node::Node;
+use super::value::Key;
+
+/// One slot as a node sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotReport {
+    /// Its owners in the current view.
+    pub owners: Vec<NodeId>,
+    /// Its owners in the view before.
+    pub before: Vec<NodeId>,
+    /// In which view this node's copy is complete, zero without one.
+    pub complete_in: u64,
+    /// What it holds: key, generation, digest, and whether it is a tombstone.
+    pub cells: Vec<(Key, [u8; 16], u128, bool)>,
+    /// How many of its cells are promised to a ballot that stored nothing yet.
+    pub promised: usize,
+}
+
+impl Node {
+    /// Who this is.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.me.id
+    }
+
+    /// How many operations are under way.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn operations_under_way(&self) -> usize {
+        self.operations.under_way.len()
+    }
+
+    /// Whether every slot that it owns is here.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_synced(&self) -> bool {
+        self.synced_in() == self.views.number()
+    }
+
+    /// The slots that it holds.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn slot_report(&self, slot: u16) -> SlotReport {
+        let number = self.views.number();
+        let owners = |number: u64| {
+            self.views.get(number).map(|placed| placed.owners(slot).to_vec()).unwrap_or_default()
+        };
+        let copy = self.copies.get(&slot);
+        let cells = copy.into_iter().flat_map(|copy| &copy.cells);
+        let promised = cells.clone().filter(|(_, cell)| cell.promised > cell.generation).count();
+        let cells = cells.map(|(key, cell)| {
+            (*key, cell.generation.to_bytes(), cell.digest().0, cell.is_tombstone())
+        });
+        SlotReport {
+            owners: owners(number),
+            before: owners(number.saturating_sub(1)),
+            complete_in: copy.map_or(0, |copy| copy.complete_in),
+            cells: cells.collect(),
+            promised,
+        }
+    }
+}

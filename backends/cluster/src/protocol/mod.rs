@@ -1,0 +1,65 @@
+//! The cluster as a state machine without I/O: time, randomness, messages and verdicts about dead peers are arguments, so
+//! the same code runs in simulation and on a network. `README.md` beside this file has the protocol in two pages.
+//!
+//! | file | role |
+//! |---|---|
+//! | `node` | one process: what comes in goes to the role it concerns |
+//! | `view`, `paxos`, `leader` | the numbered member lists, how the next is chosen, who asks for it |
+//! | `slots` | slots and their owners |
+//! | `value`, `edit` | what is kept, and what an operation makes of it |
+//! | `replica` | what an owner holds of a key and promises |
+//! | `copies` | the slots that a node holds, and whether it counts for them |
+//! | `operation`, `read`, `write`, `cas` | the coordinator of one operation |
+//! | `transfer` | a slot moves: bulk copy, seal, join of a sealed majority |
+//! | `founding`, `join`, `leave`, `recover` | how a cluster begins, grows, shrinks, and is saved |
+//! | `peers`, `suspicion`, `clock` | who is there, and what time it is |
+//! | `expiry`, `repair`, `tombstones` | what owners do by themselves |
+//! | `message`, `io`, `settings`, `ids` | what is said, what goes in and out |
+
+mod cas;
+mod clock;
+mod copies;
+mod edit;
+mod expiry;
+mod founding;
+mod ids;
+mod inspect;
+mod io;
+mod join;
+mod leader;
+mod leave;
+mod message;
+mod node;
+mod operation;
+mod paxos;
+mod peers;
+mod read;
+mod recover;
+mod repair;
+mod replica;
+mod settings;
+mod slots;
+mod suspicion;
+mod tombstones;
+mod transfer;
+mod value;
+mod variant;
+mod view;
+mod write;
+
+pub use ids::{ClusterId, Member, NodeId};
+#[doc(hidden)]
+pub use inspect::SlotReport;
+pub use io::{Answer, Input, Output, Request, RequestId};
+pub use message::{Body, Message, Now};
+pub use node::{Node, Phase};
+pub use settings::Settings;
+#[doc(hidden)]
+pub use replica::{Body as StateBody, State};
+#[doc(hidden)]
+pub use value::Value;
+pub use value::Key;
+#[cfg(feature = "__variants")]
+#[doc(hidden)]
+pub use variant::Variant;
+pub use view::View;

@@ -1,0 +1,335 @@
+//! One process of the cluster: what comes in goes to the role that it concerns, and what the roles want done comes out.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use abide_core::{Error, Readiness, Stamps};
+
+use super::copies::Copy;
+use super::founding::Founding;
+use super::ids::{ClusterId, Draws, Member, NodeId};
+use super::io::{Answer, Input, Output, RequestId};
+use super::leader::Leader;
+use super::message::{Body, Message, Now};
+use super::operation::Operations;
+use super::paxos::Acceptor;
+use super::peers::Peer;
+use super::settings::Settings;
+use super::slots::SlotId;
+use super::transfer::Transfer;
+use super::variant::Variant;
+use super::view::Views;
+
+/// Where in its life a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// It looks for a cluster, or founds one.
+    Founding,
+    /// It asked to be taken in.
+    Joining,
+    /// It is a member.
+    Member,
+    /// It is a member that hands over and goes.
+    Leaving,
+    /// It is no member any more, and may still be asked for copies.
+    Left,
+}
+
+impl Phase {
+    /// Whether it answers for the slots that it owns.
+    pub(crate) fn serves(self) -> bool {
+        matches!(self, Self::Member | Self::Leaving)
+    }
+}
+
+/// What is done every so often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Chore {
+    Beat,
+    Contact,
+    Lead,
+    Pull,
+    Synced,
+    Sweep,
+    Repair,
+    Bury,
+    Catch,
+    Announce,
+}
+
+/// One process of the cluster.
+#[derive(Debug)]
+pub struct Node {
+    pub(crate) settings: Settings,
+    pub(crate) me: Member,
+    pub(crate) now: Now,
+    pub(crate) phase: Phase,
+    pub(crate) draws: Draws,
+    pub(crate) stamps: Stamps,
+    pub(crate) cluster: Option<ClusterId>,
+    pub(crate) views: Views,
+    pub(crate) acceptor: Acceptor,
+    pub(crate) leader: Leader,
+    pub(crate) founding: Founding,
+    pub(crate) peers: BTreeMap<NodeId, Peer>,
+    pub(crate) beats_with: BTreeSet<NodeId>,
+    pub(crate) copies: BTreeMap<SlotId, Copy>,
+    pub(crate) transfer: Transfer,
+    pub(crate) operations: Operations,
+    pub(crate) burials: super::tombstones::Burials,
+    /// Promises above what is stored, and since when.
+    pub(crate) dangling: BTreeMap<super::value::Key, Duration>,
+    /// Since when it is no member.
+    pub(crate) left: Option<Duration>,
+    pub(crate) is_retired: bool,
+    chores: BTreeMap<Chore, Duration>,
+    inbox: VecDeque<Message>,
+    outputs: Vec<Output>,
+    steps: BTreeMap<&'static str, u64>,
+}
+
+impl Node {
+    /// A process that begins.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let mut draws = Draws::new(settings.seed);
+        Self {
+            me: settings.me,
+            now: Now::default(),
+            phase: Phase::Founding,
+            stamps: Stamps::new(draws.next()),
+            draws,
+            cluster: None,
+            views: Views::default(),
+            acceptor: Acceptor::default(),
+            leader: Leader::default(),
+            founding: Founding::default(),
+            peers: BTreeMap::new(),
+            beats_with: BTreeSet::new(),
+            copies: BTreeMap::new(),
+            transfer: Transfer::default(),
+            operations: Operations::default(),
+            burials: super::tombstones::Burials::default(),
+            dangling: BTreeMap::new(),
+            left: None,
+            is_retired: false,
+            chores: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            outputs: Vec::new(),
+            steps: BTreeMap::new(),
+            settings,
+        }
+    }
+
+    /// Takes in what happened, and answers what is to be done.
+    pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
+        // Nothing here breaks when it does not, but ages would be wrong.
+        self.now = Now { elapsed: now.elapsed.max(self.now.elapsed), wall: now.wall };
+        match input {
+            Input::Tick => self.tick(),
+            Input::Message(message) => self.receive(message),
+            Input::Request { id, request } => self.on_request(id, request),
+            Input::LinkLost(id) => self.on_link_lost(id),
+            Input::Refused(address) => self.on_refused(address),
+            Input::Down(id) => self.on_verdict(id, true),
+            Input::Up(id) => self.on_verdict(id, false),
+            Input::Leave => self.leave(),
+            Input::Recover(survivors) => self.recover(&survivors),
+        }
+        loop {
+            match self.inbox.pop_front() {
+                Some(message) => self.receive(message),
+                None if self.wake() => {}
+                None => break,
+            }
+        }
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// Whether this node may be sent requests.
+    #[must_use]
+    pub fn ready(&self) -> Readiness {
+        let Some(placed) = self.views.current().filter(|_| self.phase == Phase::Member) else {
+            return Readiness::NotReady(format!("{:?}", self.phase).to_lowercase().into());
+        };
+        if self.synced_in() < placed.view.number {
+            return Readiness::NotReady("copies its sessions".into());
+        }
+        if self.is_clock_off() {
+            return Readiness::NotReady("its clock is off".into());
+        }
+        let suspects: Vec<NodeId> = self.suspects();
+        if placed.view.members.len() - suspects.len() < placed.view.majority() {
+            return Readiness::NotReady(format!("no majority: out of reach are {suspects:?}").into());
+        }
+        Readiness::Ready
+    }
+
+    /// Members out of reach.
+    #[must_use]
+    pub fn suspects(&self) -> Vec<NodeId> {
+        let members = self.views.current().map(|placed| placed.view.members.clone()).unwrap_or_default();
+        members.iter().map(|member| member.id).filter(|id| self.is_suspect(*id)).collect()
+    }
+
+    /// Where in its life it is.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The last view that it knows.
+    #[must_use]
+    pub fn view(&self) -> Option<&super::view::View> {
+        self.views.current().map(|placed| &placed.view)
+    }
+
+    fn tick(&mut self) {
+        self.beat_on();
+        self.found_on();
+        self.contact_on();
+        self.announce_on();
+        self.lead_on();
+        self.pull_on();
+        self.sync_on();
+        self.operate_on();
+        self.expire_on();
+        self.repair_on();
+        self.bury_on();
+        self.leave_on();
+    }
+
+    fn receive(&mut self, message: Message) {
+        let is_ours = message.to == self.me.id || message.to == NodeId::ANY;
+        if !is_ours || message.from.id == self.me.id && message.to == NodeId::ANY {
+            return;
+        }
+        if message.cluster.is_some() && self.cluster.is_some() && message.cluster != self.cluster {
+            return self.on_other_cluster(message);
+        }
+        self.hear(&message);
+        self.is_welcome();
+        let from = message.from.id;
+        if message.view > self.views.number() && self.views.current().is_some() {
+            self.ask_for_views(from);
+        }
+        match message.body {
+            Body::Beat { .. } => self.tell_if_behind(from, message.view),
+            Body::Ask(ask) => self.on_ask(from, message.echo, ask),
+            Body::Reply(reply) => self.on_reply(from, reply),
+            Body::Views { views } => self.on_views(views),
+            Body::ViewsPlease { after } => self.on_views_please(message.from, after),
+            Body::Paxos { number, step } => self.on_paxos(from, number, step),
+            Body::Want { joins, leaves } => self.on_want(&joins, &leaves),
+            Body::Plan { view, plan } => self.on_plan(from, view, plan),
+            Body::Planned { plan } => self.on_planned(from, plan),
+            Body::Pull { target, parts } => self.on_pull(message.from, target, parts),
+            Body::Pulled { target, slot, complete_in, entries } => {
+                self.on_pulled(from, target, slot, complete_in, entries);
+            }
+            Body::Synced { view } => self.on_synced(from, view),
+            Body::SyncedPlease { view } => self.on_synced_please(from, view),
+            Body::Suspected { peer } => self.on_suspected(peer),
+            Body::Down { peers } => self.on_down(from, &peers),
+            Body::Roots { roots } => self.on_roots(from, message.view, &roots),
+            Body::Differing { slots } => self.on_differing(message.view, slots),
+            Body::Bury { dead, round } => self.on_bury(from, message.view, &dead, round),
+            Body::Buried { dead, round } => self.on_buried(from, message.view, &dead, round),
+            Body::Settled { dead } => self.on_settled(message.view, &dead),
+            Body::Probe { round } => self.on_probe(message.from, round),
+            Body::Probed { round, answer } => self.on_probed(message.from, round, answer),
+            Body::Announce { cluster, contacts } => self.on_announce(cluster, &contacts),
+            Body::Bye => self.on_link_lost(from),
+            Body::Unknown { .. } => {}
+        }
+    }
+
+    /// Sends to a process, itself included.
+    pub(crate) fn send(&mut self, to: NodeId, body: Body) {
+        if to == self.me.id {
+            let message = self.message(to, body);
+            self.inbox.push_back(message);
+        } else if let Some(member) = self.address_of(to) {
+            self.send_to(member, body);
+        }
+    }
+
+    pub(crate) fn send_to(&mut self, to: Member, body: Body) {
+        let message = self.message(to.id, body);
+        self.outputs.push(Output::Send { to: to.address, message });
+    }
+
+    pub(crate) fn send_to_address(&mut self, to: SocketAddr, body: Body) {
+        self.send_to(Member { id: NodeId::ANY, address: to }, body);
+    }
+
+    /// Sends to every other member.
+    pub(crate) fn tell_all(&mut self, body: impl Fn() -> Body) {
+        let Some(placed) = self.views.current().cloned() else { return };
+        let me = self.me.id;
+        for member in placed.view.members.iter().filter(|member| member.id != me) {
+            self.send_to(*member, body());
+        }
+    }
+
+    fn message(&self, to: NodeId, body: Body) -> Message {
+        let echo = if to == self.me.id { self.beat() } else { self.peers.get(&to).map_or(0, |peer| peer.beat) };
+        Message {
+            from: self.me,
+            to,
+            cluster: self.cluster,
+            view: self.views.number(),
+            beat: self.beat(),
+            echo,
+            body,
+        }
+    }
+
+    pub(crate) fn output(&mut self, output: Output) {
+        self.outputs.push(output);
+    }
+
+    pub(crate) fn reply(&mut self, id: RequestId, answer: Result<Answer, Error>) {
+        self.outputs.push(Output::Answer { id, answer });
+    }
+
+    /// Whether a chore is due that is done every so often; then it is taken for done.
+    pub(crate) fn every(&mut self, chore: Chore, often: Duration) -> bool {
+        let now = self.now.elapsed;
+        let due = self.chores.get(&chore).is_none_or(|at| *at <= now);
+        if due {
+            self.chores.insert(chore, now + often);
+        }
+        due
+    }
+
+    /// Whether a rule is left out, for a test.
+    pub(crate) fn is_broken(&self, variant: Variant) -> bool {
+        self.variant() == Some(variant)
+    }
+
+    #[cfg(feature = "__variants")]
+    pub(crate) fn variant(&self) -> Option<Variant> {
+        self.settings.variant
+    }
+
+    #[cfg(not(feature = "__variants"))]
+    #[allow(clippy::unused_self, reason = "with the feature it depends on the settings")]
+    pub(crate) fn variant(&self) -> Option<Variant> {
+        None
+    }
+
+    /// Notes that a step of the protocol was taken.
+    pub(crate) fn step(&mut self, name: &'static str) {
+        *self.steps.entry(name).or_default() += 1;
+    }
+
+    /// How often each step of the protocol was taken: for the simulator, which fails where one never was.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn steps(&self) -> &BTreeMap<&'static str, u64> {
+        &self.steps
+    }
+}

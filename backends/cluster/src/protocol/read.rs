@@ -1,0 +1,120 @@
+//! A read: what a majority of the owners holds.
+//!
+//! **Invariant.** It answers what a majority holds alike; where copies differ, their join is stored by a majority *before*
+//! the answer, so that no later read can find less. Where a promise stands in the way, it is decided by ballot.
+
+use super::edit::Edit;
+use super::ids::{Ballot, NodeId};
+use super::message::What;
+use super::node::Node;
+use super::operation::{Asker, OperationId, Stage, States, Then, Work, is_due};
+use super::value::{Held, digest};
+use super::variant::Variant;
+
+impl Node {
+    pub(crate) fn read(&mut self, id: OperationId) {
+        let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
+        operation.stage = Stage::Reading { states: States::default() };
+        let (owners, again) = (operation.owners.clone(), operation.attempt > 1);
+        let teller = self.teller(&owners);
+        self.step("read: asks the owners");
+        self.ask_all(id, |owner| What::Read { body: again || Some(owner) == teller });
+    }
+
+    /// Who is asked for the value itself: this node, if it is an owner, for that costs nothing; else the first owner that
+    /// is not suspected.
+    pub(crate) fn teller(&self, owners: &[NodeId]) -> Option<NodeId> {
+        let own = owners.iter().find(|owner| **owner == self.me.id);
+        own.or_else(|| owners.iter().find(|owner| !self.is_suspect(**owner))).or_else(|| owners.first()).copied()
+    }
+
+    pub(crate) fn read_on(&mut self, id: OperationId) {
+        let Some(operation) = self.operations.under_way.get(&id) else { return };
+        let Stage::Reading { states } = &operation.stage else { return };
+        if self.is_hopeless(operation, states) {
+            return self.wait(id);
+        }
+        let is_mend = matches!(operation.work, Work::Mend);
+        let needed = if is_mend { operation.owners.len() } else { self.needed(operation) };
+        if states.told.len() < needed {
+            return;
+        }
+        let alike = states.told.values().any(|state| {
+            states.like(state.generation, state.digest).len() >= needed && !is_mend
+        });
+        let everybody = states.told.len() + states.refused.len() == operation.owners.len();
+        match states.best() {
+            Some((generation, value)) => {
+                let like = states.like(generation, digest(&value)).len();
+                if like >= needed {
+                    self.found(id, generation, &value);
+                } else if !alike || everybody {
+                    self.write_back(id, generation, value);
+                }
+            }
+            // The values of the others are needed; by now it is known that they differ.
+            None if !alike || everybody => self.ask_for_bodies(id),
+            None => {}
+        }
+    }
+
+    fn ask_for_bodies(&mut self, id: OperationId) {
+        self.step("read: copies differ, asks for all of them");
+        if let Some(operation) = self.operations.under_way.get_mut(&id) {
+            operation.stage = Stage::Reading { states: States::default() };
+        }
+        self.ask_all(id, |_| What::Read { body: true });
+    }
+
+    fn write_back(&mut self, id: OperationId, generation: Ballot, value: Held) {
+        self.step("read: stores what it found before it answers");
+        if self.is_broken(Variant::RepairAfterAnswer) {
+            self.ask_all(id, |_| What::Store { ballot: generation, value: value.clone() });
+            return self.found(id, generation, &value);
+        }
+        self.store(id, generation, value, Then::Found);
+    }
+
+    /// A majority holds this value of this generation.
+    pub(crate) fn found(&mut self, id: OperationId, generation: Ballot, value: &Held) {
+        let Some(operation) = self.operations.under_way.get(&id) else { return };
+        let (key, in_doubt) = (operation.key, operation.in_doubt);
+        let due = self.judged_now().is_some_and(|now| is_due(value, now));
+        match operation.work.clone() {
+            Work::Load if due => {
+                self.step("read: found a session past its deadline, and ends it");
+                self.decide_as(id, Edit::Expire);
+            }
+            Work::Load => {
+                self.remember(key, generation);
+                let answer = super::io::Answer::Session(super::edit::loaded(value, digest(value)));
+                self.finish(id, Ok(answer));
+            }
+            Work::Mend => {
+                let answer = super::io::Answer::Session(None);
+                self.finish(id, Ok(answer));
+            }
+            Work::Write { .. } if value.is_none() => {
+                let kind =
+                    if in_doubt { abide_core::ErrorKind::Ambiguous } else { abide_core::ErrorKind::Missing };
+                self.finish(id, Err(kind.into()));
+            }
+            Work::Write { changes, .. } if changes.is_blind() && !in_doubt => {
+                self.remember(key, generation);
+                self.write(id, generation, false);
+            }
+            Work::Write { .. } | Work::Edit(_) => self.decide(id),
+        }
+    }
+
+    /// Makes the copies of a key equal, at every owner.
+    pub(crate) fn mend(&mut self, key: super::value::Key) {
+        let mends = |operation: &super::operation::Operation| {
+            operation.key == key && matches!(operation.work, Work::Mend)
+        };
+        if !self.operations.under_way.values().any(mends) {
+            self.step("repair: mends a key");
+            self.operate(key, Work::Mend, Asker::Nobody);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Going on without a majority, because an operator says so: a new cluster of what is left.
+//!
+//! **Invariant.** The new cluster has another id, so nothing of the old one counts in it. A slot is taken over from every
+//! survivor that owned it; where they are no majority, something may be missing, and the operator is told so.
+
+use super::ids::{ClusterId, NodeId};
+use super::io::Output;
+use super::node::Node;
+use super::slots::majority;
+use super::view::View;
+
+impl Node {
+    pub(crate) fn recover(&mut self, survivors: &[NodeId]) {
+        let Some(placed) = self.views.current().cloned() else { return };
+        if !self.phase.serves() {
+            return;
+        }
+        self.step("recover: founds a cluster of what is left");
+        let is_left = |id: NodeId| id == self.me.id || survivors.contains(&id);
+        let members: Vec<_> = placed.view.members.iter().filter(|member| is_left(member.id)).copied().collect();
+        let doubtful = placed.slots().filter(|slot| {
+            let owners = placed.owners(*slot);
+            owners.iter().filter(|id| is_left(**id)).count() < majority(owners.len())
+        });
+        let doubtful = doubtful.count();
+        let cluster = ClusterId { founded: self.now.wall.as_millis(), nonce: self.draws.next() };
+        let number = placed.view.number + 1;
+        self.spread_recovered(View { cluster, number, members, recovered: true, ..placed.view.clone() });
+        self.output(Output::Recovered { doubtful });
+    }
+
+    fn spread_recovered(&mut self, view: View) {
+        self.cluster = Some(view.cluster);
+        self.spread(view);
+    }
+
+    /// A survivor is told of the new cluster.
+    pub(crate) fn on_recovered_views(&mut self, views: Vec<View>) {
+        let number = self.views.number();
+        let next = views.into_iter().find(|view| view.number == number + 1);
+        let Some(view) = next.filter(|view| view.recovered && view.has(self.me.id)) else { return };
+        self.step("recover: goes on in the new cluster");
+        self.cluster = Some(view.cluster);
+        self.on_views(vec![view]);
+    }
+}

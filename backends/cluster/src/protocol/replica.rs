@@ -1,0 +1,192 @@
+//! What an owner holds of a key, and what it promises.
+//!
+//! A key is a register decided by ballots, one after the other. The value that a ballot stored, together with the blind
+//! writes that came to it since, is a *generation*; the number of a generation is its ballot.
+//!
+//! **Invariants.**
+//! 1. One ballot stores one value: its proposer had the promises of a majority, and stored what it made of their join.
+//! 2. `generation <= promised`. Nothing of a lower ballot than `promised` is stored.
+//! 3. A blind write is taken only into the generation it was made for, and only while nothing above that generation is
+//!    promised. So what a majority took into a generation was seen by every proposer of a later one.
+//! 4. A higher generation replaces a lower one whole; within one generation copies join.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use abide_core::{Changes, CommitRules, ErrorKind};
+
+use super::ids::Ballot;
+use super::value::{Digest, Held, Value, digest, join};
+use super::variant::Variant;
+
+/// What one owner holds of one key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cell {
+    pub(crate) generation: Ballot,
+    pub(crate) promised: Ballot,
+    held: Held,
+    digest: Digest,
+    /// Since when it is as it is: tombstones go by their age.
+    pub(crate) since: Duration,
+    /// Since when all owners are known to have this tombstone, and in which view.
+    pub(crate) settled: Option<(u64, Duration)>,
+}
+
+/// What an owner tells of a key.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(crate) generation: Ballot,
+    pub(crate) promised: Ballot,
+    pub(crate) digest: Digest,
+    pub(crate) body: Body,
+}
+
+/// The value of a state.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Not told: who asked has it, or did not ask for it.
+    Omitted,
+    /// What is held.
+    Given(Held),
+}
+
+/// Why an owner does not do what it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nack {
+    /// Another ballot was promised, or the generation is another one.
+    Overtaken(Ballot),
+    /// The changes do not apply to what is held.
+    Refused(ErrorKind),
+}
+
+impl Cell {
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
+    }
+
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Whether nothing is left of it but that it was, or was asked for.
+    pub(crate) fn is_tombstone(&self) -> bool {
+        self.held.as_ref().is_none_or(|value| value.is_tombstone())
+    }
+
+    pub(crate) fn state(&self, body: bool) -> State {
+        let body = if body { Body::Given(self.held.clone()) } else { Body::Omitted };
+        State { generation: self.generation, promised: self.promised, digest: self.digest, body }
+    }
+
+    /// Promises to store nothing of a lower ballot.
+    pub(crate) fn promise(&mut self, ballot: Ballot) -> Result<(), Nack> {
+        if ballot < self.promised || ballot <= self.generation {
+            return Err(Nack::Overtaken(self.promised.max(self.generation)));
+        }
+        self.promised = ballot;
+        Ok(())
+    }
+
+    /// Stores what a ballot decided on, or joins what is known of its generation.
+    pub(crate) fn store(&mut self, ballot: Ballot, value: &Held, now: Duration) -> Result<(), Nack> {
+        if ballot < self.promised || ballot < self.generation {
+            return Err(Nack::Overtaken(self.promised.max(self.generation)));
+        }
+        self.absorb(ballot, ballot, value, now);
+        Ok(())
+    }
+
+    /// Takes over what another copy holds, its promise included.
+    pub(crate) fn absorb(&mut self, generation: Ballot, promised: Ballot, value: &Held, now: Duration) {
+        if generation > self.generation {
+            (self.generation, self.settled) = (generation, None);
+            self.hold(value.clone(), now);
+        } else if generation == self.generation {
+            self.hold(join(&self.held, value), now);
+        }
+        self.promised = self.promised.max(promised).max(self.generation);
+    }
+
+    /// Takes a blind write into `generation`.
+    pub(crate) fn write(
+        &mut self,
+        generation: Ballot,
+        changes: &Changes,
+        rules: &CommitRules,
+        now: Duration,
+        variant: Option<Variant>,
+    ) -> Result<(), Nack> {
+        let frozen = self.promised != self.generation && variant != Some(Variant::WritesPastPromises);
+        let other = self.generation != generation && variant != Some(Variant::NoFence);
+        if other || frozen {
+            return Err(Nack::Overtaken(self.promised.max(self.generation)));
+        }
+        let Some(Value::Session(record)) = &self.held else {
+            return Err(Nack::Refused(ErrorKind::Missing));
+        };
+        match record.commit(changes, rules) {
+            Ok(Some(record)) => self.hold(Some(Value::Session(Arc::new(record))), now),
+            Ok(None) => {}
+            Err(error) => return Err(Nack::Refused(error.kind())),
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, held: Held, now: Duration) {
+        let new = digest(&held);
+        if new != self.digest {
+            (self.digest, self.since, self.settled) = (new, now, None);
+        }
+        self.held = held;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_core::{NewRecord, Record, Stamps, Timestamp, Token};
+
+    use super::*;
+
+    fn value(n: u8) -> Held {
+        let (now, token) = (Timestamp::from_millis(1_000), Token::from_bytes([1; 32]));
+        let new = NewRecord::new(Stamps::new(u64::from(n)).next(now), [n; 16], token.verifier(), now);
+        Some(Value::Session(Arc::new(Record::create(new))))
+    }
+
+    fn ballot(at: u64) -> Ballot {
+        Ballot::floor(Timestamp::from_millis(at))
+    }
+
+    #[test]
+    fn a_promise_keeps_lower_ballots_out() {
+        let mut cell = Cell::default();
+        cell.promise(ballot(2)).unwrap();
+        assert_eq!(cell.promise(ballot(1)), Err(Nack::Overtaken(ballot(2))));
+        assert_eq!(cell.store(ballot(1), &value(1), Duration::ZERO), Err(Nack::Overtaken(ballot(2))));
+        cell.store(ballot(2), &value(1), Duration::ZERO).unwrap();
+        assert_eq!(cell.promise(ballot(2)), Err(Nack::Overtaken(ballot(2))), "a ballot decides once");
+    }
+
+    #[test]
+    fn a_blind_write_stays_out_of_a_promised_and_of_another_generation() {
+        let mut cell = Cell::default();
+        cell.store(ballot(1), &value(1), Duration::ZERO).unwrap();
+        let now = Timestamp::from_millis(1_000);
+        let era = cell.held().as_ref().unwrap().session().era().unwrap().id();
+        let mut changes = Changes::new(Stamps::new(9).next(now), era);
+        changes.set("a", b"1".as_slice());
+        let rules = CommitRules::at(now);
+        let mut write = |cell: &mut Cell, generation| cell.write(generation, &changes, &rules, Duration::ZERO, None);
+        assert_eq!(write(&mut cell, ballot(2)), Err(Nack::Overtaken(ballot(1))));
+        assert_eq!(write(&mut cell, ballot(1)), Ok(()));
+        cell.promise(ballot(3)).unwrap();
+        assert_eq!(write(&mut cell, ballot(1)), Err(Nack::Overtaken(ballot(3))));
+    }
+
+    #[test]
+    fn what_is_taken_over_brings_its_promise_along() {
+        let mut cell = Cell::default();
+        cell.absorb(ballot(1), ballot(5), &value(1), Duration::ZERO);
+        assert_eq!(cell.promise(ballot(4)), Err(Nack::Overtaken(ballot(5))));
+    }
+}

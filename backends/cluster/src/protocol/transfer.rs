@@ -1,0 +1,370 @@
+//! A slot moves, in three steps: bulk copy while the view before serves; the owners of the view before seal it, and tell what
+//! they hold; an owner counts in the new view once it has joined the answers of a sealed majority.
+//!
+//! **Invariants.**
+//! 1. A copy becomes complete in view `t` by the join of what a majority of the owners in `t - 1` told, each complete in
+//!    `t - 1` and sealed; or by the copy of one owner that is complete in `t` or later, which holds all of that.
+//! 2. What was copied in bulk, and what this node held in earlier views, saves bytes only. It adds nothing: what the majority
+//!    does not tell is gone.
+//! 3. Promises move with the values. A ballot that a minority stored in `t - 1` stays above what is decided in `t` without it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::copies::Copy;
+use super::ids::{Ballot, Member, NodeId};
+use super::message::{Body, Entry};
+use super::node::{Chore, Node, Phase};
+use super::replica::Cell;
+use super::slots::{SlotId, majority};
+use super::value::{Digest, Held, Key};
+use super::variant::Variant;
+use super::view::View;
+
+/// How many slots are asked of one peer at a time.
+const AT_ONCE: usize = 256;
+const PULL_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
+
+type Bulk = BTreeMap<Key, (Ballot, Digest, Held)>;
+/// What a node has of a slot: it need not be told again.
+type Has = Vec<(Key, Ballot, Digest)>;
+
+/// Slots on their way to this node.
+#[derive(Debug, Default)]
+pub(crate) struct Transfer {
+    taken: BTreeMap<SlotId, Taking>,
+    bulk: BTreeMap<SlotId, Bulk>,
+    plan: Option<Planned>,
+    told: u64,
+}
+
+/// One slot that this node is to own.
+#[derive(Debug)]
+struct Taking {
+    target: u64,
+    answered: BTreeSet<NodeId>,
+    cells: BTreeMap<Key, Cell>,
+}
+
+/// What is copied in advance.
+#[derive(Debug)]
+struct Planned {
+    plan: u64,
+    leader: NodeId,
+    left: BTreeSet<SlotId>,
+    tries: usize,
+}
+
+impl Node {
+    /// The current view changed: begins to take what this node owns in it.
+    pub(crate) fn take_slots(&mut self) {
+        let Some(placed) = self.views.current().cloned() else { return };
+        self.transfer.plan = None;
+        placed.slots().for_each(|slot| self.take_next(slot));
+        self.pull();
+        self.synced_if_done();
+    }
+
+    /// The first view after that of its copy in which this node owns the slot.
+    fn next_target(&self, slot: SlotId) -> Option<u64> {
+        let from = self.copies.get(&slot).map_or(0, |copy| copy.complete_in);
+        let last = self.views.number();
+        let first = last.saturating_sub(64).max(from) + 1;
+        (first..=last).find(|number| {
+            self.views.get(*number).is_some_and(|placed| placed.owners(slot).contains(&self.me.id))
+        })
+    }
+
+    fn take_next(&mut self, slot: SlotId) {
+        if self.transfer.taken.contains_key(&slot) {
+            return;
+        }
+        let Some(target) = self.next_target(slot) else { return };
+        if target == 1 || self.is_broken(Variant::CountAtOnce) {
+            let cells = self.copies.remove(&slot).map(|copy| copy.cells).unwrap_or_default();
+            self.copies.insert(slot, Copy { complete_in: target, cells });
+            return self.take_next(slot);
+        }
+        let mut taking = Taking { target, answered: BTreeSet::new(), cells: BTreeMap::new() };
+        if let Some(own) = self.copies.get(&slot).filter(|copy| copy.complete_in + 1 == target) {
+            taking.cells = own.cells.clone();
+            if self.is_broken(Variant::ForgetPromises) {
+                taking.cells.values_mut().for_each(|cell| cell.promised = cell.generation);
+            }
+            taking.answered.insert(self.me.id);
+        }
+        self.transfer.taken.insert(slot, taking);
+        self.take_if_complete(slot);
+    }
+
+    /// Whether enough owners of the view before have told what they hold.
+    fn take_if_complete(&mut self, slot: SlotId) {
+        let Some(taking) = self.transfer.taken.get(&slot) else { return };
+        let (Some(before), Some(placed)) = (self.views.get(taking.target - 1), self.views.get(taking.target)) else {
+            return;
+        };
+        let owners = before.owners(slot);
+        let answered = owners.iter().filter(|owner| taking.answered.contains(owner)).count();
+        let needed = if placed.view.recovered {
+            owners.iter().filter(|owner| placed.view.has(**owner)).count()
+        } else if self.is_broken(Variant::SyncFromOne) {
+            1
+        } else {
+            majority(owners.len())
+        };
+        if answered >= needed {
+            self.step("transfer: joined a sealed majority");
+            self.taken(slot);
+        }
+    }
+
+    /// The slot is complete in its target.
+    fn taken(&mut self, slot: SlotId) {
+        let Some(taking) = self.transfer.taken.remove(&slot) else { return };
+        self.copies.insert(slot, Copy { complete_in: taking.target, cells: taking.cells });
+        self.transfer.bulk.remove(&slot);
+        self.take_next(slot);
+        self.synced_if_done();
+    }
+
+    /// The last view for which this node has all its slots.
+    pub(crate) fn synced_in(&self) -> u64 {
+        let behind = u64::from(!self.transfer.taken.is_empty());
+        self.views.number().saturating_sub(behind)
+    }
+
+    fn synced_if_done(&mut self) {
+        let view = self.synced_in();
+        if self.transfer.taken.is_empty() && self.transfer.told < view && self.phase.serves() {
+            self.transfer.told = view;
+            self.step("transfer: has all its slots");
+            self.tell_synced(view);
+        }
+    }
+
+    /// Tells the members, and those that left with the last view, for they wait to hand over.
+    fn tell_synced(&mut self, view: u64) {
+        let now = self.views.current().cloned();
+        let before = self.views.get(view.saturating_sub(1)).cloned();
+        let members = now.iter().chain(before.iter()).flat_map(|placed| &placed.view.members);
+        let others: BTreeSet<Member> = members.copied().filter(|member| member.id != self.me.id).collect();
+        others.into_iter().for_each(|member| self.send_to(member, Body::Synced { view }));
+    }
+
+    pub(crate) fn on_synced(&mut self, from: NodeId, view: u64) {
+        if let Some(peer) = self.peers.get_mut(&from) {
+            peer.synced = peer.synced.max(view);
+        }
+    }
+
+    pub(crate) fn on_synced_please(&mut self, from: NodeId, view: u64) {
+        let synced = self.synced_in();
+        if synced >= view {
+            self.send(from, Body::Synced { view: synced });
+        }
+    }
+
+    /// Whether every member has all its slots of the current view.
+    pub(crate) fn all_synced(&self) -> bool {
+        let Some(placed) = self.views.current() else { return false };
+        let number = placed.view.number;
+        placed.view.members.iter().all(|member| {
+            let synced = self.peers.get(&member.id).map_or(0, |peer| peer.synced);
+            if member.id == self.me.id { self.synced_in() == number } else { synced == number }
+        })
+    }
+
+    /// Asks those who did not say whether they have their slots, and lets go of what nobody can need any more.
+    pub(crate) fn sync_on(&mut self) {
+        if self.views.current().is_none() || !self.every(Chore::Synced, self.settings.beat) {
+            return;
+        }
+        let number = self.views.number();
+        if !self.all_synced() {
+            let behind = |(id, peer): (&NodeId, &super::peers::Peer)| (peer.synced < number).then_some(*id);
+            let behind: Vec<NodeId> = self.peers.iter().filter_map(behind).collect();
+            return behind.into_iter().for_each(|id| self.send(id, Body::SyncedPlease { view: number }));
+        }
+        let Some(placed) = self.views.current().cloned() else { return };
+        let me = self.me.id;
+        let before = self.copies.len();
+        self.copies.retain(|slot, _| placed.owners(*slot).contains(&me));
+        if self.copies.len() < before {
+            self.step("transfer: lets go of slots of others");
+        }
+        if self.transfer.plan.is_none() {
+            self.transfer.bulk.clear();
+        }
+    }
+
+    /// Asks again for what is on its way.
+    pub(crate) fn pull_on(&mut self) {
+        let wants = !self.transfer.taken.is_empty() || self.transfer.plan.is_some();
+        if wants && self.every(Chore::Pull, PULL_EVERY) {
+            self.pull();
+            self.copy_on();
+        }
+    }
+
+    fn pull(&mut self) {
+        let mut asked: BTreeMap<(NodeId, u64), Vec<(SlotId, Has)>> = BTreeMap::new();
+        let current = self.views.number();
+        for (slot, taking) in self.transfer.taken.iter().take(AT_ONCE) {
+            let views = [taking.target - 1, taking.target, current];
+            let owners = views.into_iter().filter_map(|number| self.views.get(number));
+            let sources: BTreeSet<NodeId> = owners.flat_map(|placed| placed.owners(*slot)).copied().collect();
+            let has = self.has(*slot);
+            for source in sources.into_iter().filter(|id| *id != self.me.id && !taking.answered.contains(id)) {
+                asked.entry((source, taking.target)).or_default().push((*slot, has.clone()));
+            }
+        }
+        for ((source, target), parts) in asked {
+            self.send(source, Body::Pull { target, parts });
+        }
+    }
+
+    fn has(&self, slot: SlotId) -> Has {
+        let own = self.copies.get(&slot).into_iter().flat_map(|copy| &copy.cells);
+        let own = own.map(|(key, cell)| (*key, cell.generation, cell.digest()));
+        let bulk = self.transfer.bulk.get(&slot).into_iter().flatten();
+        own.chain(bulk.map(|(key, (generation, digest, _))| (*key, *generation, *digest))).collect()
+    }
+
+    /// Tells what this node holds of slots: to a new owner, once it is sealed; in bulk, while it serves.
+    pub(crate) fn on_pull(&mut self, from: Member, target: u64, parts: Vec<(SlotId, Has)>) {
+        let unsealed = self.is_broken(Variant::NoSeal);
+        if target > self.views.number() && !unsealed {
+            return;
+        }
+        for (slot, has) in parts {
+            let copy = match target {
+                0 => self.serving(slot),
+                _ => self.copies.get(&slot).filter(|copy| copy.complete_in + 1 >= target),
+            };
+            let Some(copy) = copy else { continue };
+            let complete_in = copy.complete_in;
+            let has: BTreeSet<(Key, Ballot, Digest)> = has.into_iter().collect();
+            let entries = copy.cells.iter().map(|(key, cell)| {
+                let known = has.contains(&(*key, cell.generation, cell.digest()));
+                Entry {
+                    key: *key,
+                    generation: cell.generation,
+                    promised: cell.promised,
+                    digest: cell.digest(),
+                    value: (!known).then(|| cell.held().clone()),
+                }
+            });
+            let entries = entries.collect();
+            self.step(if target == 0 { "transfer: tells in bulk" } else { "transfer: tells what it sealed" });
+            self.send_to(from, Body::Pulled { target, slot, complete_in, entries });
+        }
+    }
+
+    pub(crate) fn on_pulled(
+        &mut self,
+        from: NodeId,
+        target: u64,
+        slot: SlotId,
+        complete_in: u64,
+        entries: Vec<Entry>,
+    ) {
+        if target == 0 {
+            return self.copied(slot, entries);
+        }
+        let Some(taking) = self.transfer.taken.get(&slot) else { return };
+        if taking.target != target || taking.answered.contains(&from) || complete_in + 1 < target {
+            return;
+        }
+        let owned = self.views.get(target - 1).is_some_and(|placed| placed.owners(slot).contains(&from));
+        if complete_in + 1 == target && !owned {
+            return;
+        }
+        let entries: Option<Vec<(Entry, Held)>> =
+            entries.into_iter().map(|entry| self.value_of(slot, &entry).map(|held| (entry, held))).collect();
+        // What it said this node has is not here any more: it is asked again.
+        let Some(entries) = entries else { return };
+        let (now, forgets) = (self.now.elapsed, self.is_broken(Variant::ForgetPromises));
+        let Some(taking) = self.transfer.taken.get_mut(&slot) else { return };
+        taking.answered.insert(from);
+        for (entry, held) in entries {
+            let promised = if forgets { entry.generation } else { entry.promised };
+            taking.cells.entry(entry.key).or_default().absorb(entry.generation, promised, &held, now);
+        }
+        if complete_in >= target {
+            self.step("transfer: joined a complete copy");
+            self.taken(slot);
+        } else {
+            self.take_if_complete(slot);
+        }
+    }
+
+    fn value_of(&self, slot: SlotId, entry: &Entry) -> Option<Held> {
+        if let Some(held) = &entry.value {
+            return Some(held.clone());
+        }
+        let own = self.copies.get(&slot).and_then(|copy| copy.cells.get(&entry.key));
+        if let Some(cell) = own.filter(|cell| cell.digest() == entry.digest) {
+            return Some(cell.held().clone());
+        }
+        let bulk = self.transfer.bulk.get(&slot).and_then(|bulk| bulk.get(&entry.key));
+        bulk.filter(|(_, digest, _)| *digest == entry.digest).map(|(_, _, held)| held.clone())
+    }
+
+    /// Copies in advance what this node will own.
+    pub(crate) fn on_plan(&mut self, leader: NodeId, view: View, plan: u64) {
+        let follows = view.number == self.views.number() + 1 && self.views.current().is_some();
+        if !follows || !view.has(self.me.id) {
+            return;
+        }
+        if self.transfer.plan.as_ref().is_none_or(|planned| planned.plan != plan) {
+            let slots = (0..view.slots).filter(|slot| {
+                super::slots::owners_of(*slot, &view.members, view.copies).contains(&self.me.id)
+            });
+            let left: BTreeSet<SlotId> = slots.filter(|slot| self.serving(*slot).is_none()).collect();
+            self.transfer.bulk.retain(|slot, _| left.contains(slot));
+            self.transfer.plan = Some(Planned { plan, leader, left, tries: 0 });
+        }
+        self.copy_on();
+    }
+
+    fn copy_on(&mut self) {
+        let Some(planned) = &mut self.transfer.plan else { return };
+        planned.tries += 1;
+        let (tries, plan, leader) = (planned.tries, planned.plan, planned.leader);
+        if planned.left.is_empty() {
+            return self.send(leader, Body::Planned { plan });
+        }
+        let Some(placed) = self.views.current().cloned() else { return };
+        let slots: Vec<SlotId> = planned.left.iter().copied().take(AT_ONCE).collect();
+        let mut asked: BTreeMap<NodeId, Vec<(SlotId, Has)>> = BTreeMap::new();
+        for slot in slots {
+            let owners: Vec<NodeId> =
+                placed.owners(slot).iter().copied().filter(|id| *id != self.me.id).collect();
+            if let Some(source) = owners.get(tries % owners.len().max(1)) {
+                asked.entry(*source).or_default().push((slot, self.has(slot)));
+            }
+        }
+        asked.into_iter().for_each(|(source, parts)| self.send(source, Body::Pull { target: 0, parts }));
+    }
+
+    fn copied(&mut self, slot: SlotId, entries: Vec<Entry>) {
+        let Some(planned) = &mut self.transfer.plan else { return };
+        if !planned.left.remove(&slot) {
+            return;
+        }
+        let bulk = self.transfer.bulk.entry(slot).or_default();
+        for entry in entries {
+            if let Some(held) = entry.value {
+                bulk.insert(entry.key, (entry.generation, entry.digest, held));
+            }
+        }
+        if planned.left.is_empty() {
+            self.step("transfer: copied in bulk");
+            self.copy_on();
+        }
+    }
+
+    /// Whether this node handed over all that it held for others.
+    pub(crate) fn has_handed_over(&self) -> bool {
+        self.phase == Phase::Left && self.all_synced()
+    }
+}

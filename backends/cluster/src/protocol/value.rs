@@ -1,0 +1,106 @@
+//! What is kept under a key, and how two copies of it are told apart and joined.
+
+use std::fmt;
+use std::sync::Arc;
+
+use abide_core::{Record, SessionKey, codec};
+
+/// What a value is kept under.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Key {
+    /// A session.
+    Session(SessionKey),
+    /// The sessions of a user, by a hash of the user's name.
+    User([u8; 16]),
+}
+
+impl Key {
+    pub(crate) fn bytes(&self) -> &[u8; 16] {
+        match self {
+            Self::Session(key) => key.as_bytes(),
+            Self::User(hash) => hash,
+        }
+    }
+}
+
+impl From<SessionKey> for Key {
+    fn from(key: SessionKey) -> Self {
+        Self::Session(key)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(key) => key.fmt(f),
+            Self::User(hash) => write!(f, "User({:02x}{:02x}…)", hash[0], hash[1]),
+        }
+    }
+}
+
+/// What is kept.
+///
+/// A clone shares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// A session, alive or over.
+    Session(Arc<Record>),
+}
+
+/// A value, or that there is none.
+pub(crate) type Held = Option<Value>;
+
+/// Tells two values apart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+pub struct Digest(pub(crate) u128);
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0 >> 96)
+    }
+}
+
+impl Value {
+    /// The session's record.
+    pub(crate) fn session(&self) -> &Arc<Record> {
+        let Self::Session(record) = self;
+        record
+    }
+
+    /// Whether only the memory that there was something is left.
+    pub(crate) fn is_tombstone(&self) -> bool {
+        match self {
+            Self::Session(record) => record.era().is_none(),
+        }
+    }
+
+    /// The bytes on the wire. Empty where a record became too large for them, which nothing that was committed is.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Session(record) => codec::encode(record).unwrap_or_default(),
+        }
+    }
+
+    fn join(&self, other: &Self) -> Self {
+        let (Self::Session(one), Self::Session(two)) = (self, other);
+        if Arc::ptr_eq(one, two) { self.clone() } else { Self::Session(Arc::new(one.join(two))) }
+    }
+}
+
+/// The digest of what is held; that of nothing is zero.
+pub(crate) fn digest(held: &Held) -> Digest {
+    held.as_ref().map_or(Digest::default(), |value| {
+        let hash = blake3::hash(&value.encode());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.as_bytes()[..16]);
+        Digest(u128::from_be_bytes(bytes) | 1)
+    })
+}
+
+/// What two copies of one generation know together.
+pub(crate) fn join(one: &Held, two: &Held) -> Held {
+    match (one, two) {
+        (Some(one), Some(two)) => Some(one.join(two)),
+        (one, two) => one.as_ref().or(two.as_ref()).cloned(),
+    }
+}

@@ -1,0 +1,81 @@
+//! What must hold once nothing is wrong any more.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use abide_cluster::protocol::{Node, NodeId, Phase};
+
+use crate::run::Failure;
+use crate::scenario::Scenario;
+use crate::world::World;
+
+/// After healing there is one cluster in one view, all owners hold the same, and nothing is left under way.
+pub(crate) fn comes_to_rest(scenario: &Scenario, world: &mut World) -> Option<Failure> {
+    let until = world.now.max(scenario.heals) + Duration::from_secs(60);
+    let mut why = None;
+    while world.now < until {
+        let next = world.now + Duration::from_secs(2);
+        while world.step(next) {}
+        if let Some(what) = world.violations.pop() {
+            return Some(Failure { check: "one view per number", what });
+        }
+        why = unrest(scenario, world);
+        if why.is_none() {
+            break;
+        }
+    }
+    if let Some(what) = why {
+        return Some(Failure { check: "after healing all owners are equal", what });
+    }
+    if scenario.drains { drains(scenario, world) } else { None }
+}
+
+fn nodes(world: &World) -> Vec<&Node> {
+    world.processes.iter().filter_map(|process| process.node.as_ref()).collect()
+}
+
+fn unrest(scenario: &Scenario, world: &World) -> Option<String> {
+    let nodes = nodes(world);
+    let first = nodes.first()?.view();
+    for node in &nodes {
+        if node.phase() != Phase::Member || node.view() != first {
+            let views: Vec<_> = nodes.iter().map(|node| (node.id(), node.phase(), node.view())).collect();
+            return Some(format!("not one view: {views:#?}"));
+        }
+        if !node.has_synced() || node.operations_under_way() > 0 {
+            return Some(format!("{:?} has not its slots, or is at work", node.id()));
+        }
+    }
+    if first.is_some_and(|view| view.members.len() != nodes.len()) {
+        return Some(format!("{} processes, and the view is {first:?}", nodes.len()));
+    }
+    (0..scenario.slots).find_map(|slot| differ(&nodes, slot))
+}
+
+fn differ(nodes: &[&Node], slot: u16) -> Option<String> {
+    let mut held = BTreeMap::<NodeId, _>::new();
+    for node in nodes {
+        let report = node.slot_report(slot);
+        if report.owners.contains(&node.id()) {
+            if report.promised > 0 {
+                return Some(format!("{:?} holds {} promises of slot {slot}", node.id(), report.promised));
+            }
+            held.insert(node.id(), report.cells);
+        } else if report.complete_in > 0 {
+            return Some(format!("{:?} keeps slot {slot} of others", node.id()));
+        }
+    }
+    let first = held.values().next()?;
+    held.values().any(|cells| cells != first).then(|| format!("slot {slot} differs: {held:#?}"))
+}
+
+/// Once they are old enough, nothing is left of the sessions that are over.
+fn drains(scenario: &Scenario, world: &mut World) -> Option<Failure> {
+    let until = world.now + scenario.tombstone + Duration::from_secs(60);
+    while world.step(until) {}
+    let left: usize = (nodes(world).iter())
+        .flat_map(|node| (0..scenario.slots).map(|slot| node.slot_report(slot)))
+        .map(|report| report.cells.iter().filter(|(.., is_tombstone)| *is_tombstone).count())
+        .sum();
+    (left > 0).then(|| Failure { check: "tombstones go", what: format!("{left} are left") })
+}

@@ -1,0 +1,123 @@
+//! Carries out a scenario, and judges it.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use abide_conformance::Spawner;
+use abide_conformance::interleavings::{History, START, check_history, concurrently, store_setup};
+use abide_core::{ManualClock, SessionStore};
+
+use crate::checks;
+use crate::coverage::Coverage;
+use crate::scenario::{BEGIN, Scenario};
+use crate::store::SimulatedStore;
+use crate::world::World;
+
+/// What came of a scenario.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What happened in it.
+    pub coverage: Coverage,
+    /// What must not have.
+    pub failure: Option<Failure>,
+}
+
+/// What must not happen.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Which check found it.
+    pub check: &'static str,
+    /// What it found.
+    pub what: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.check, self.what)
+    }
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+/// The clients of one session.
+struct Clients {
+    work: Pin<Box<dyn Future<Output = History> + Send>>,
+    flag: Arc<Flag>,
+    history: Option<History>,
+}
+
+impl Clients {
+    fn of(scenario: &Scenario, world: &World) -> Vec<Self> {
+        let clients = scenario.plans.iter().cloned().enumerate().map(|(n, plan)| {
+            let clock = Arc::new(ManualClock::at(START));
+            let hub = world.hub.clone();
+            let store: Arc<dyn SessionStore> = Arc::new(SimulatedStore { hub, plan: n });
+            let work = async move {
+                let setup = store_setup(&plan, &clock, |_| store.clone());
+                let spawner: Spawner = Arc::new(|task| task);
+                concurrently(&plan, setup, &spawner).await
+            };
+            Self { work: Box::pin(work), flag: Arc::new(Flag(AtomicBool::new(true))), history: None }
+        });
+        clients.collect()
+    }
+
+    fn go_on(&mut self) {
+        while self.history.is_none() && self.flag.0.swap(false, SeqCst) {
+            let waker = Waker::from(self.flag.clone());
+            if let Poll::Ready(history) = self.work.as_mut().poll(&mut Context::from_waker(&waker)) {
+                self.history = Some(history);
+            }
+        }
+    }
+}
+
+/// Carries out a scenario. Where `trace` says so, it tells each event.
+#[must_use]
+pub fn run(scenario: &Scenario, trace: bool) -> Outcome {
+    let mut world = World::new(scenario);
+    world.trace = trace;
+    let came = catch_unwind(AssertUnwindSafe(|| carry_out(scenario, &mut world)));
+    let failure = came.unwrap_or_else(|panic| {
+        let what = panic.downcast_ref::<String>().cloned();
+        let what = what.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Some(Failure { check: "nothing panics", what: what.unwrap_or_default() })
+    });
+    world.end();
+    Outcome { coverage: world.coverage, failure }
+}
+
+fn carry_out(scenario: &Scenario, world: &mut World) -> Option<Failure> {
+    while world.step(BEGIN) {}
+    let mut clients = Clients::of(scenario, world);
+    let last = scenario.heals + Duration::from_secs(60);
+    while clients.iter().any(|clients| clients.history.is_none()) {
+        clients.iter_mut().for_each(Clients::go_on);
+        if !world.step(last) && clients.iter().any(|clients| clients.history.is_none()) {
+            return Some(Failure { check: "every operation is answered", what: "a client waits".to_owned() });
+        }
+        if let Some(what) = world.violations.pop() {
+            return Some(Failure { check: "one view per number", what });
+        }
+    }
+    for clients in &clients {
+        let Some(history) = &clients.history else { continue };
+        match check_history(history) {
+            Ok(tally) => world.coverage.races.add(&tally),
+            Err(what) => return Some(Failure { check: "every history is that of one session", what }),
+        }
+    }
+    checks::comes_to_rest(scenario, world)
+}

@@ -1,0 +1,74 @@
+//! What happens in a seed.
+
+use std::time::Duration;
+
+use abide_cluster::protocol::Variant;
+use abide_conformance::interleavings::{Abilities, Plan, Rng};
+
+use crate::fault::Fault;
+
+/// What happens in a seed.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Decides all that the rest leaves open.
+    pub seed: u64,
+    /// How many processes there are in the beginning.
+    pub processes: usize,
+    /// How many of these the others look for.
+    pub seeds: usize,
+    /// How many slots there are.
+    pub slots: u16,
+    /// How many copies of a session.
+    pub copies: u8,
+    /// What clients do, a session each.
+    pub plans: Vec<Plan>,
+    /// What goes wrong, and when.
+    pub faults: Vec<(Duration, Fault)>,
+    /// From when on nothing is wrong any more.
+    pub heals: Duration,
+    /// How long ends are remembered.
+    pub tombstone: Duration,
+    /// Whether the run goes on until nothing is left to do.
+    pub drains: bool,
+    /// The rule that is left out of the protocol.
+    pub variant: Option<Variant>,
+}
+
+/// When the clients begin.
+pub(crate) const BEGIN: Duration = Duration::from_secs(8);
+
+impl Scenario {
+    /// The scenario of a seed.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0x51_0C1A);
+        let processes = rng.weighted(&[(6, 3), (2, 4), (3, 5), (1, 6), (1, 2)]);
+        let heals = BEGIN + Duration::from_secs(8 + rng.next_u64() % 24);
+        let span = (heals - BEGIN).as_millis() as u64;
+        let mut faults: Vec<(Duration, Fault)> = (0..5 + rng.below(8))
+            .map(|_| (BEGIN + Duration::from_millis(rng.next_u64() % span), Fault::any(&mut rng, processes)))
+            .collect();
+        faults.sort_by_key(|(at, _)| *at);
+        let abilities = Abilities::default().creates_here();
+        let plans = (0..14).map(|_| {
+            let mut plan = Plan::of(rng.next_u64(), abilities);
+            // Time stands still for the clients, and the faults are the simulation's.
+            (plan.moves, plan.faults, plan.peeks) = (Vec::new(), 0, false);
+            plan
+        });
+        let plans = plans.collect();
+        Self {
+            seed,
+            processes,
+            seeds: 1 + rng.below(processes.min(3)),
+            slots: rng.weighted(&[(2, 1), (3, 2), (1, 5)]),
+            copies: rng.weighted(&[(8, 3), (1, 2), (1, 5)]),
+            plans,
+            faults,
+            heals,
+            tombstone: Duration::from_secs(90),
+            drains: rng.chance(10),
+            variant: None,
+        }
+    }
+}
