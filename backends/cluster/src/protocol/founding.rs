@@ -58,8 +58,8 @@ impl Node {
         if self.others().is_empty() {
             return self.found_cluster();
         }
-        self.grant(self.me.id);
-        if self.every(Chore::Contact, PROBE_EVERY) {
+        // Who is bound to another one keeps nobody bound to itself.
+        if self.grant(self.me.id) && self.every(Chore::Contact, PROBE_EVERY) {
             let round = self.ask_round();
             self.others().into_iter().for_each(|address| self.send_to_address(address, Body::Probe { round }));
         }
