@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ids::NodeId;
+use super::ids::{Ballot, NodeId};
 use super::message::{Ask, No, Reply, What};
 use super::node::Node;
 use super::replica::{Cell, State};
@@ -26,13 +26,19 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
+    /// What other owners should hold too. Tombstones that all of them have go from each in its own time.
+    pub(crate) fn told(&self) -> impl Iterator<Item = (Key, Ballot, Digest)> {
+        let stays = |(_, cell): &(&Key, &Cell)| cell.settled.is_none();
+        self.cells.iter().filter(stays).map(|(key, cell)| (*key, cell.generation, cell.digest()))
+    }
+
     /// Tells two copies apart that differ in what they hold.
     pub(crate) fn root(&self) -> Digest {
         let mut hasher = blake3::Hasher::new();
-        for (key, cell) in &self.cells {
+        for (key, generation, digest) in self.told() {
             hasher.update(key.bytes());
-            hasher.update(&cell.generation.to_bytes());
-            hasher.update(&cell.digest().0.to_be_bytes());
+            hasher.update(&generation.to_bytes());
+            hasher.update(&digest.0.to_be_bytes());
         }
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);

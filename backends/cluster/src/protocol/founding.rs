@@ -3,6 +3,7 @@
 //! **Invariants.**
 //! 1. A node founds a cluster only while every address at which another could be has granted it or refuses connections, more
 //!    than half of them granted, and no cluster was heard of for a while. An address that does not answer stops it.
+//!    Only who is itself listed among these addresses founds one.
 //! 2. A node grants to one candidate at a time, itself included, for longer than the candidate relies on it. Both times are
 //!    counted from before the grant, each on its own monotonic clock.
 //! 3. Of two clusters that meet, the one that serves goes on; of two that serve, the older one.
@@ -55,13 +56,15 @@ impl Node {
         }
         let now = self.now.elapsed;
         let since = *self.founding.since.get_or_insert(now);
-        if self.others().is_empty() {
+        if self.settings.join.is_empty() {
             return self.found_cluster();
         }
-        // Who is bound to another one keeps nobody bound to itself.
-        if self.grant(self.me.id) && self.every(Chore::Contact, PROBE_EVERY) {
+        // Who is bound to another one keeps nobody bound to itself, and who is not listed would keep those from it who are.
+        let founds = self.settings.join.contains(&self.me.address) && self.grant(self.me.id);
+        if self.every(Chore::Contact, PROBE_EVERY) {
             let round = self.ask_round();
-            self.others().into_iter().for_each(|address| self.send_to_address(address, Body::Probe { round }));
+            let probe = || Body::Probe { round, founds };
+            self.others().into_iter().for_each(|address| self.send_to_address(address, probe()));
         }
         if now.saturating_sub(since) >= self.settings.silence && self.may_found() {
             self.found_cluster();
@@ -128,10 +131,10 @@ impl Node {
         }
     }
 
-    pub(crate) fn on_probe(&mut self, from: Member, round: u64) {
+    pub(crate) fn on_probe(&mut self, from: Member, round: u64, founds: bool) {
         let answer = match (self.phase, self.cluster) {
             (Phase::Member | Phase::Leaving, Some(cluster)) => self.own_cluster(cluster),
-            (Phase::Founding, _) if self.grant(from.id) => {
+            (Phase::Founding, _) if founds && self.grant(from.id) => {
                 self.step("founding: grants");
                 Probed::Granted
             }
@@ -229,7 +232,7 @@ impl Node {
             Phase::Member if Some(cluster) != self.cluster => {
                 // It may be long gone: its word alone stops nobody.
                 let round = self.ask_round();
-                contacts.iter().take(3).for_each(|contact| self.send_to(*contact, Body::Probe { round }));
+                contacts.iter().take(3).for_each(|contact| self.send_to(*contact, Body::Probe { round, founds: false }));
             }
             _ => {}
         }
@@ -238,7 +241,7 @@ impl Node {
     /// A message from another cluster.
     pub(crate) fn on_other_cluster(&mut self, message: Message) {
         match message.body {
-            Body::Probe { round } => self.on_probe(message.from, round),
+            Body::Probe { round, founds } => self.on_probe(message.from, round, founds),
             Body::Probed { round, answer } => self.on_probed(message.from, round, answer),
             Body::Announce { cluster, contacts } => self.on_announce(cluster, &contacts),
             Body::Views { views } => self.on_recovered_views(views),

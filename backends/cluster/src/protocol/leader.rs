@@ -16,6 +16,8 @@ const LEAD_EVERY: Duration = Duration::from_millis(100);
 const TELL_EVERY: Duration = Duration::from_millis(500);
 /// How long a wish counts after it was last said.
 const WISH: Duration = Duration::from_secs(3);
+/// How long a joiner counts as being there after it last asked, which it does all the time.
+const THERE: Duration = Duration::from_millis(1_200);
 /// How long one try at choosing a view may take.
 const PROPOSAL: Duration = Duration::from_secs(1);
 
@@ -53,7 +55,8 @@ impl Node {
         if !self.phase.serves() {
             return;
         }
-        for join in joins {
+        // Who was a member once is not that process any more, or is on its way out.
+        for join in joins.iter().filter(|join| !self.views.ever_had(join.id)).collect::<Vec<_>>() {
             self.leader.joins.insert(join.id, (*join, now));
             let views = self.views.after(number.saturating_sub(2));
             self.send_to(*join, Body::Views { views });
@@ -67,7 +70,8 @@ impl Node {
         }
         let now = self.now.elapsed;
         let fresh = |at: Duration| now.saturating_sub(at) < WISH;
-        self.leader.joins.retain(|_, (_, at)| fresh(*at));
+        let is_there = |at: Duration| now.saturating_sub(at) < THERE;
+        self.leader.joins.retain(|_, (_, at)| is_there(*at));
         self.leader.leaves.retain(|_, at| fresh(*at));
         if self.phase == Phase::Leaving {
             self.leader.leaves.insert(self.me.id, now);
@@ -100,15 +104,21 @@ impl Node {
         if self.leader.proposer.is_some() {
             return;
         }
-        let evicted = self.evicted();
-        if evicted.is_empty() && !self.all_synced() {
-            return;
-        }
         let left_out = self.leader.plan.as_ref().map(|plan| plan.left_out.clone()).unwrap_or_default();
         let joins = self.leader.joins.values().map(|(member, _)| *member);
         let joins: Vec<Member> = joins.filter(|join| !left_out.contains(&join.id)).collect();
-        let wished = self.leader.leaves.keys().copied();
-        let leaves: Vec<NodeId> = wished.chain(evicted.iter().copied()).filter(|id| placed.view.has(*id)).collect();
+        // Where a new process listens there is no old one any more.
+        let is_replaced = |member: &&Member| joins.iter().any(|join| join.address == member.address);
+        let replaced = placed.view.members.iter().filter(is_replaced).map(|member| member.id);
+        let gone: Vec<NodeId> = self.evicted().into_iter().chain(replaced).collect();
+        if gone.is_empty() && !self.all_synced() {
+            return;
+        }
+        // A view must not be made to depend on who is out of reach: those who want to go wait until these are taken out.
+        let all_there = self.suspects().is_empty();
+        let wished = self.leader.leaves.keys().copied().filter(|_| all_there);
+        let leaves = wished.chain(gone.iter().copied());
+        let leaves: Vec<NodeId> = leaves.filter(|id| placed.view.has(*id)).collect();
         let view = placed.view.next(&joins, &leaves);
         if view.members == placed.view.members {
             self.leader.plan = None;
@@ -119,7 +129,7 @@ impl Node {
         }
         if self.leader.plan.as_ref().is_none_or(|plan| plan.view != view) {
             let (id, since) = (self.draws.next(), self.now.elapsed);
-            let (ready, evicts) = (BTreeSet::new(), !evicted.is_empty());
+            let (ready, evicts) = (BTreeSet::new(), !gone.is_empty());
             self.leader.plan = Some(Plan { id, view, since, ready, evicts, left_out });
             self.tell_plan();
         } else if self.every(Chore::Contact, TELL_EVERY) {
@@ -242,6 +252,7 @@ impl Node {
         let Some(placed) = self.views.current().cloned() else { return };
         (self.acceptor, self.leader.plan, self.leader.proposer) = (Acceptor::default(), None, None);
         self.leader.joins.retain(|id, _| !placed.view.has(*id));
+        self.founding.contacts.clone_from(&placed.view.members);
         self.keep_peers();
         self.beats_with = self.neighbours().into_iter().collect();
         let is_in = placed.view.has(self.me.id);

@@ -61,7 +61,7 @@ pub enum Body {
     Bury { dead: Vec<(Key, Ballot, Digest)>, round: u64 },
     Buried { dead: Vec<Key>, round: u64 },
     Settled { dead: Vec<(Key, Ballot)> },
-    Probe { round: u64 },
+    Probe { round: u64, founds: bool },
     Probed { round: u64, answer: Probed },
     Announce { cluster: ClusterId, contacts: Vec<Member> },
     Bye,

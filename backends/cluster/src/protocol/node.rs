@@ -238,7 +238,7 @@ impl Node {
             Body::Bury { dead, round } => self.on_bury(from, message.view, &dead, round),
             Body::Buried { dead, round } => self.on_buried(from, message.view, &dead, round),
             Body::Settled { dead } => self.on_settled(message.view, &dead),
-            Body::Probe { round } => self.on_probe(message.from, round),
+            Body::Probe { round, founds } => self.on_probe(message.from, round, founds),
             Body::Probed { round, answer } => self.on_probed(message.from, round, answer),
             Body::Announce { cluster, contacts } => self.on_announce(cluster, &contacts),
             Body::Bye => self.on_link_lost(from),

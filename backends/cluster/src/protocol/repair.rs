@@ -71,9 +71,7 @@ impl Node {
         for (slot, root) in roots {
             let Some(copy) = self.serving(*slot) else { continue };
             if copy.root() != *root {
-                let cells = copy.cells.iter();
-                let cells = cells.map(|(key, cell)| (*key, cell.generation, cell.digest())).collect();
-                slots.push((*slot, cells));
+                slots.push((*slot, copy.told().collect()));
             }
         }
         if !slots.is_empty() {
@@ -89,8 +87,7 @@ impl Node {
         let mut differing: BTreeSet<Key> = BTreeSet::new();
         for (slot, theirs) in slots {
             let Some(copy) = self.serving(slot) else { continue };
-            let cells = copy.cells.iter();
-            let ours: BTreeSet<_> = cells.map(|(key, cell)| (*key, cell.generation, cell.digest())).collect();
+            let ours: BTreeSet<_> = copy.told().collect();
             let theirs: BTreeSet<_> = theirs.into_iter().collect();
             differing.extend(ours.symmetric_difference(&theirs).map(|(key, _, _)| *key));
         }

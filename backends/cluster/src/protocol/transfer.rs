@@ -87,6 +87,7 @@ impl Node {
         let mut taking = Taking { target, answered: BTreeSet::new(), cells: BTreeMap::new() };
         if let Some(own) = self.copies.get(&slot).filter(|copy| copy.complete_in + 1 == target) {
             taking.cells = own.cells.clone();
+            taking.cells.values_mut().for_each(|cell| cell.settled = None);
             if self.is_broken(Variant::ForgetPromises) {
                 taking.cells.values_mut().for_each(|cell| cell.promised = cell.generation);
             }

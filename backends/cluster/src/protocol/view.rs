@@ -122,6 +122,11 @@ impl Views {
         follows
     }
 
+    /// Whether a process is, or was, a member.
+    pub(crate) fn ever_had(&self, id: NodeId) -> bool {
+        self.known.iter().any(|placed| placed.view.has(id))
+    }
+
     /// The last views after `number`, oldest first: what somebody needs to know who is there.
     pub(crate) fn after(&self, number: u64) -> Vec<View> {
         let told = self.known.iter().rev().take(TOLD).rev();

@@ -51,6 +51,7 @@ impl Options {
 }
 
 fn simulate(options: &Options) -> Result<(), String> {
+    if options.trace { println!("{:#?}", Scenario::of(options.from).copies); }
     println!("{} seeds from {}, variant {:?}", options.seeds, options.from, options.variant);
     let began = Instant::now();
     let mut coverage = Coverage::default();

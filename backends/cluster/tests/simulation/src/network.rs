@@ -19,11 +19,19 @@ impl Network {
     }
 
     pub(crate) fn pass(&mut self, now: Duration) {
-        self.wrong.retain(|(_, until, _)| *until > now);
+        self.wrong.retain(|(_, until, _)| *until + Duration::from_secs(5) > now);
     }
 
-    pub(crate) fn heal(&mut self) {
-        self.wrong.clear();
+    /// Whether anything keeps messages from arriving, or did a moment ago.
+    pub(crate) fn is_cut(&self, now: Duration) -> bool {
+        self.wrong.iter().any(|(_, until, fault)| {
+            let slows = matches!(fault, Fault::Duplication(..) | Fault::Reordering(..) | Fault::Slow(..));
+            *until + Duration::from_secs(4) > now && !slows
+        })
+    }
+
+    pub(crate) fn heal(&mut self, now: Duration) {
+        self.wrong.iter_mut().for_each(|(_, until, _)| *until = (*until).min(now));
     }
 
     /// Whether a message can get from one process to another.

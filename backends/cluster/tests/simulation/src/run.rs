@@ -109,8 +109,12 @@ fn carry_out(scenario: &Scenario, world: &mut World) -> Option<Failure> {
             return Some(Failure { check: "every operation is answered", what: "a client waits".to_owned() });
         }
         if let Some(what) = world.violations.pop() {
-            return Some(Failure { check: "one view per number", what });
+            return Some(Failure { check: "one view per number, one cluster per name", what });
         }
+    }
+    if world.is_beyond {
+        world.coverage.fault("a second cluster where the first was not heard");
+        return None;
     }
     for clients in &clients {
         let Some(history) = &clients.history else { continue };

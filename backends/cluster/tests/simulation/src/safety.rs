@@ -31,6 +31,8 @@ pub(crate) fn survives(alive: &[&Node], dead: &Dead, victim: NodeId, slots: u16)
         let here = report.owners.iter().filter(|id| lives(id) && complete(id) >= view.number).count();
         let unfinished = ever < needs(&report.owners);
         let before = report.before.iter().filter(|id| lives(id) && complete(id) + 1 >= view.number).count();
-        here >= needs(&report.owners) || (unfinished && before >= needs(&report.before) && !report.before.is_empty())
+        let down = report.owners.iter().filter(|id| lives(id)).count() < needs(&report.owners);
+        !down && here >= needs(&report.owners) ||
+            !down && (unfinished && before >= needs(&report.before) && !report.before.is_empty())
     })
 }

@@ -60,7 +60,7 @@ impl Scenario {
         Self {
             seed,
             processes,
-            seeds: 1 + rng.below(processes.min(3)),
+            seeds: 2 + rng.below(processes.min(3) - 1),
             slots: rng.weighted(&[(2, 1), (3, 2), (1, 5)]),
             copies: rng.weighted(&[(8, 3), (1, 2), (1, 5)]),
             plans,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use abide_cluster::protocol::{
     Answer, Input, Member, Message, Node, NodeId, Now, Output, Phase, Request, RequestId, Settings,
+    View,
 };
 use abide_conformance::interleavings::{Rng, START};
 use abide_core::{Error, ErrorKind, Timestamp};
@@ -90,6 +91,8 @@ pub(crate) struct World {
     order: u64,
     rng: Rng,
     dead: Dead,
+    /// A second cluster was founded where the first could not be heard: more than the protocol promises to prevent.
+    pub(crate) is_beyond: bool,
     last_request: u64,
     /// Crashes that wait for the moment they are for.
     ambushes: Vec<Fault>,
@@ -122,6 +125,7 @@ impl World {
             order: 0,
             rng: Rng::new(scenario.seed),
             dead: Dead::new(),
+            is_beyond: false,
             last_request: 0,
             ambushes: Vec::new(),
             trace: false,
@@ -380,11 +384,28 @@ impl World {
     fn check_view(&mut self, at: usize) {
         let Some(view) = self.processes[at].node.as_ref().and_then(|node| node.view()).cloned() else { return };
         self.note(|| format!("process {at} is in view {} of {:?}", view.number, view.members));
+        self.check_founding(at, &view);
         let members: Vec<NodeId> = view.members.iter().map(|member| member.id).collect();
         let known = self.views.entry((view.cluster.nonce, view.number)).or_insert_with(|| members.clone());
         if *known != members {
             let two = format!("two views of number {}: {known:?} and {members:?}", view.number);
             self.violations.push(two);
+        }
+    }
+
+    /// No cluster is founded beside one that could be heard.
+    fn check_founding(&mut self, at: usize, view: &View) {
+        let serves = |process: &Process| {
+            let node = process.node.as_ref().filter(|node| node.phase() == Phase::Member);
+            node.and_then(|node| node.view()).is_some_and(|other| other.cluster != view.cluster)
+        };
+        if view.number > 1 || !self.processes.iter().any(serves) {
+            return;
+        }
+        if self.network.is_cut(self.now) || self.processes.iter().any(|process| process.paused_until > self.now) {
+            self.is_beyond = true;
+        } else {
+            self.violations.push(format!("process {at} founds a cluster beside another one"));
         }
     }
 
@@ -518,7 +539,7 @@ impl World {
     /// From now on nothing is wrong.
     fn heal(&mut self) {
         self.note(|| "heals".to_owned());
-        self.network.heal();
+        self.network.heal(self.now);
         self.ambushes.clear();
         for process in &mut self.processes {
             process.paused_until = process.paused_until.min(self.now);
