@@ -54,6 +54,15 @@ impl Rules {
             Kind::Open { view } => self.open(&state, step, view, next),
             Kind::LookAgain { finishes } => look_again(state, step, finishes, next),
             Kind::Act { act, answer, view } => self.act(&state, step, act, answer, view, next),
+            Kind::Catch { view } => {
+                if self.sees(&state.turns[step.client], Some(view)) {
+                    next.push((state.clone(), None));
+                }
+                catch_up(&mut state, step);
+                if self.sees(&state.turns[step.client], Some(view)) {
+                    next.push((state, None));
+                }
+            }
             Kind::Effect { work, lingers } => self.effect(state, step, work, lingers, next),
             Kind::Settle { act, answer, view } => self.settle(state, step, act, answer, view, next),
             Kind::End => end(state, step, next),
@@ -226,15 +235,19 @@ fn goes_on(state: &mut State, step: &Step, act: Act, done: &Done) {
     state.turns[step.client].goes_on(alive, act.opens.is_some(), minted);
 }
 
-fn look_again(mut state: State, step: &Step, finishes: bool, next: &mut Vec<Next>) {
+/// Takes over what is stored by now.
+fn catch_up(state: &mut State, step: &Step) {
     let alive = state.alive().cloned();
-    let turn = &mut state.turns[step.client];
-    turn.looked_again = finishes;
-    if let (Some(alive), Identity::Live(seen, _)) = (alive, &mut turn.identity) {
+    if let (Some(alive), Identity::Live(seen, _)) = (alive, &mut state.turns[step.client].identity) {
         if alive.era == seen.era {
             *seen = alive;
         }
     }
+}
+
+fn look_again(mut state: State, step: &Step, finishes: bool, next: &mut Vec<Next>) {
+    state.turns[step.client].looked_again = finishes;
+    catch_up(&mut state, step);
     next.push((state, None));
 }
 

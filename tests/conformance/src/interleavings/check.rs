@@ -71,7 +71,7 @@ fn explained(history: &History) -> Result<Tally, Failed> {
         _ => None,
     }));
     readings.dedup();
-    let steps = steps_of(&history.entries, history.clients);
+    let steps = steps_of(&history.entries, history.clients, history.abilities);
     let rules = Rules { readings, creates_here: history.abilities.creates_here };
     let start = State::new(start(), history.clients + 1);
     match explain(&rules, &steps, start) {

@@ -134,6 +134,8 @@ pub struct Plan {
 pub struct Abilities {
     /// Without a session it creates one under the one key of the run; otherwise under a key of its own.
     pub creates_here: bool,
+    /// A commit answers what is stored when it answers: writes that came after it may be in there.
+    pub answers_later: bool,
 }
 
 impl Abilities {
@@ -141,6 +143,15 @@ impl Abilities {
     #[must_use]
     pub const fn creates_here(mut self) -> Self {
         self.creates_here = true;
+        self
+    }
+}
+
+impl Abilities {
+    /// Of a store with many copies, which answers a commit with what a majority of them holds by then.
+    #[must_use]
+    pub const fn answers_later(mut self) -> Self {
+        self.answers_later = true;
         self
     }
 }

@@ -48,6 +48,12 @@ impl Setup {
         self
     }
 
+    /// The store answers a commit with what is stored by then: see [`Abilities::answers_later`].
+    pub fn answers_later(mut self) -> Self {
+        self.abilities = self.abilities.answers_later();
+        self
+    }
+
     /// How time passes for clients that sleep.
     pub fn pass(mut self, pass: Pass) -> Self {
         self.pass = Some(pass);

@@ -8,6 +8,7 @@ use abide_core::{ErrorKind, Timestamp};
 
 use super::client::View;
 use super::history::{Act, Change, Entry, RequestId, Saw, Token, What};
+use super::plan::Abilities;
 
 /// What an awaited call answered: the new value of an update.
 pub(super) type Answer = Result<Option<i64>, ErrorKind>;
@@ -37,6 +38,10 @@ pub(super) enum Kind {
         act: Act,
         answer: Answer,
         view: Option<Option<View>>,
+    },
+    /// The answer to a commit holds what came after it as well.
+    Catch {
+        view: Option<View>,
     },
     /// A commit of which an answer got lost: from here on it happened, or did not; or, where it `lingers`, it may
     /// happen at any later time.
@@ -102,15 +107,22 @@ pub(super) struct Step {
 }
 
 /// The steps of each client, in its order; those of the clock are the last.
-pub(super) fn steps_of(entries: &[Entry], clients: usize) -> Vec<Vec<Step>> {
+pub(super) fn steps_of(entries: &[Entry], clients: usize, abilities: Abilities) -> Vec<Vec<Step>> {
     let mut steps = vec![Vec::new(); clients + 1];
     let mut id = 0;
     for entry in entries {
         let client = entry.client.min(clients);
-        kinds_of(entry, &mut |kind| {
+        let mut add = |kind| {
             id += 1;
             let Entry { request, called, answered, since, .. } = *entry;
             steps[client].push(Step { id, client, request, called, answered, since, kind });
+        };
+        kinds_of(entry, &mut |kind| match kind {
+            Kind::Act { act, answer, view: Some(view) } if abilities.answers_later => {
+                add(Kind::Act { act, answer, view: None });
+                add(Kind::Catch { view });
+            }
+            kind => add(kind),
         });
     }
     steps

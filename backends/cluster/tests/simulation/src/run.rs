@@ -65,7 +65,7 @@ impl Clients {
             let hub = world.hub.clone();
             let store: Arc<dyn SessionStore> = Arc::new(SimulatedStore { hub, plan: n });
             let work = async move {
-                let setup = store_setup(&plan, &clock, |_| store.clone());
+                let setup = store_setup(&plan, &clock, |_| store.clone()).answers_later();
                 let spawner: Spawner = Arc::new(|task| task);
                 concurrently(&plan, setup, &spawner).await
             };
