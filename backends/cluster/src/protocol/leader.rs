@@ -114,8 +114,9 @@ impl Node {
         if gone.is_empty() && !self.all_synced() {
             return;
         }
-        // A view must not be made to depend on who is out of reach: those who want to go wait until these are taken out.
-        let all_there = self.suspects().is_empty();
+        // A view must not be made to depend on who is out of reach: those who want to come or go wait until these are out.
+        let all_there = self.suspects().iter().all(|id| gone.contains(id));
+        let joins = if all_there { joins } else { Vec::new() };
         let wished = self.leader.leaves.keys().copied().filter(|_| all_there);
         let leaves = wished.chain(gone.iter().copied());
         let leaves: Vec<NodeId> = leaves.filter(|id| placed.view.has(*id)).collect();

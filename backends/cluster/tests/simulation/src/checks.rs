@@ -13,6 +13,8 @@ use crate::world::World;
 pub(crate) fn comes_to_rest(scenario: &Scenario, world: &mut World) -> Option<Failure> {
     let until = world.now.max(scenario.heals) + Duration::from_secs(60);
     let mut why = None;
+    // Whoever was to begin again has begun by then.
+    let settled = world.now + Duration::from_secs(8);
     while world.now < until {
         let next = world.now + Duration::from_secs(2);
         while world.step(next) {}
@@ -20,7 +22,7 @@ pub(crate) fn comes_to_rest(scenario: &Scenario, world: &mut World) -> Option<Fa
             return Some(Failure { check: "one view per number", what });
         }
         why = unrest(scenario, world);
-        if why.is_none() {
+        if why.is_none() && world.now > settled {
             break;
         }
     }
@@ -76,5 +78,6 @@ fn drains(scenario: &Scenario, world: &mut World) -> Option<Failure> {
     while world.step(until) {}
     let reports = nodes(world).into_iter().flat_map(|node| (0..scenario.slots).map(|slot| node.slot_report(slot)));
     let mut left = reports.flat_map(|report| report.cells).filter(|(.., is_tombstone)| *is_tombstone);
-    left.next().map(|one| Failure { check: "tombstones go", what: format!("{one:?} is left at {:?}", world.now) })
+    let suspects: Vec<_> = nodes(world).iter().map(|node| (node.id(), node.suspects(), node.view().map(|view| view.number))).collect();
+    left.next().map(|one| Failure { check: "tombstones go", what: format!("{one:?} is left at {:?}: {suspects:?}", world.now) })
 }

@@ -9,7 +9,7 @@ use abide_cluster::protocol::{Node, NodeId};
 pub(crate) type Dead = BTreeMap<NodeId, Vec<u64>>;
 
 /// Whether all that was acknowledged survives if `victim` dies too.
-pub(crate) fn survives(alive: &[&Node], dead: &Dead, victim: NodeId, slots: u16) -> bool {
+pub(crate) fn survives(alive: &[&Node], dead: &Dead, victim: NodeId, ghosts: bool, slots: u16) -> bool {
     let Some(last) = alive.iter().max_by_key(|node| node.view().map_or(0, |view| view.number)) else {
         return false;
     };
@@ -17,7 +17,10 @@ pub(crate) fn survives(alive: &[&Node], dead: &Dead, victim: NodeId, slots: u16)
     let lives = |id: &NodeId| *id != victim && alive.iter().any(|node| node.id() == *id);
     let members: Vec<NodeId> = view.members.iter().map(|member| member.id).collect();
     let left = members.iter().filter(|id| lives(id)).count();
-    if left < members.len() / 2 + 1 {
+    // A view may be on its way that takes in somebody who died while joining: then nobody else may be down.
+    let joins = !members.contains(&victim);
+    let counted = members.len() + usize::from(joins);
+    if left < counted / 2 + 1 || ((ghosts || joins) && left < members.len()) {
         return false;
     }
     (0..slots).all(|slot| {

@@ -62,7 +62,7 @@ impl Scenario {
             processes,
             seeds: 2 + rng.below(processes.min(3) - 1),
             slots: rng.weighted(&[(2, 1), (3, 2), (1, 5)]),
-            copies: rng.weighted(&[(8, 3), (1, 2), (1, 5)]),
+            copies: rng.weighted(&[(8, 3), (2, 5)]),
             plans,
             faults,
             heals,

@@ -94,6 +94,7 @@ pub(crate) struct World {
     /// A second cluster was founded where the first could not be heard: more than the protocol promises to prevent.
     pub(crate) is_beyond: bool,
     last_request: u64,
+    joiner_died: Option<Duration>,
     /// Crashes that wait for the moment they are for.
     ambushes: Vec<Fault>,
     pub(crate) trace: bool,
@@ -127,6 +128,7 @@ impl World {
             dead: Dead::new(),
             is_beyond: false,
             last_request: 0,
+            joiner_died: None,
             ambushes: Vec::new(),
             trace: false,
         };
@@ -434,8 +436,12 @@ impl World {
     /// Kills a process, if what was acknowledged survives it, and begins another one there.
     fn crash(&mut self, at: usize, again: Option<Duration>, name: &'static str) -> bool {
         let Some(id) = self.id(at) else { return false };
-        if !survives(&self.alive(), &self.dead, id, self.scenario.slots) {
+        let ghosts = self.joiner_died.is_some_and(|died| self.now < died + Duration::from_secs(8));
+        if !survives(&self.alive(), &self.dead, id, ghosts, self.scenario.slots) {
             return false;
+        }
+        if self.processes[at].node.as_ref().is_some_and(|node| node.phase() == Phase::Joining) {
+            self.joiner_died = Some(self.now);
         }
         self.note(|| format!("process {at} crashes ({name})"));
         self.coverage.fault(name);
