@@ -7,7 +7,7 @@
 //!    therefore *seals* a copy: nothing more comes into it for the view before.
 //! 3. A copy of an earlier view is kept until every member has what it needs of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::ids::{Ballot, NodeId};
 use super::message::{Ask, No, Reply, What};
@@ -16,6 +16,34 @@ use super::replica::{Cell, State};
 use super::slots::{SlotId, slot_of};
 use super::value::{Digest, Key};
 use super::variant::Variant;
+
+/// How many questions are remembered.
+const REMEMBERED: usize = 4_096;
+
+/// The questions that were answered: a message that arrives twice is answered once, for its asker would take a later answer
+/// for the first.
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    known: BTreeSet<Question>,
+    order: VecDeque<Question>,
+}
+
+type Question = (NodeId, u64, u32);
+
+impl Answered {
+    fn is_new(&mut self, question: Question) -> bool {
+        let new = self.known.insert(question);
+        if new {
+            self.order.push_back(question);
+        }
+        if self.order.len() > REMEMBERED {
+            if let Some(oldest) = self.order.pop_front() {
+                self.known.remove(&oldest);
+            }
+        }
+        new
+    }
+}
 
 /// The cells of one slot.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +101,9 @@ impl Node {
     /// One owner's answer about a key.
     pub(crate) fn on_ask(&mut self, from: NodeId, echo: u32, ask: Ask) {
         let (operation, round, view) = (ask.operation, ask.round, ask.view);
+        if !self.answered.is_new((from, operation, round)) {
+            return;
+        }
         let result = self.answer(echo, ask);
         self.send(from, super::message::Body::Reply(Reply { operation, round, view, result }));
     }

@@ -76,6 +76,7 @@ pub struct Node {
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     pub(crate) beats_with: BTreeSet<NodeId>,
     pub(crate) copies: BTreeMap<SlotId, Copy>,
+    pub(crate) answered: super::copies::Answered,
     pub(crate) transfer: Transfer,
     pub(crate) operations: Operations,
     pub(crate) burials: super::tombstones::Burials,
@@ -84,6 +85,8 @@ pub struct Node {
     /// Since when it is no member.
     pub(crate) left: Option<Duration>,
     pub(crate) is_retired: bool,
+    /// Who sent the message that is being handled: it can be answered whatever views are known.
+    pub(crate) speaker: Option<Member>,
     chores: BTreeMap<Chore, Duration>,
     inbox: VecDeque<Message>,
     outputs: Vec<Output>,
@@ -109,12 +112,14 @@ impl Node {
             peers: BTreeMap::new(),
             beats_with: BTreeSet::new(),
             copies: BTreeMap::new(),
+            answered: super::copies::Answered::default(),
             transfer: Transfer::default(),
             operations: Operations::default(),
             burials: super::tombstones::Burials::default(),
             dangling: BTreeMap::new(),
             left: None,
             is_retired: false,
+            speaker: None,
             chores: BTreeMap::new(),
             inbox: VecDeque::new(),
             outputs: Vec::new(),
@@ -211,6 +216,7 @@ impl Node {
         }
         self.hear(&message);
         self.is_welcome();
+        self.speaker = Some(message.from);
         let from = message.from.id;
         if message.view > self.views.number() && self.views.current().is_some() {
             self.ask_for_views(from);

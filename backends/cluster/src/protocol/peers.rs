@@ -70,8 +70,11 @@ impl Node {
         }
     }
 
-    /// Where a process listens, as far as any view told.
+    /// Where a process listens, as far as any view or the last message told.
     pub(crate) fn address_of(&self, id: NodeId) -> Option<Member> {
+        if let Some(speaker) = self.speaker.filter(|speaker| speaker.id == id) {
+            return Some(speaker);
+        }
         let from = self.views.number();
         (from.saturating_sub(8)..=from)
             .rev()

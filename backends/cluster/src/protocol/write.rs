@@ -70,7 +70,7 @@ impl Node {
     /// No majority will take it. Where every owner refused it for good, it happened nowhere.
     fn refused(&mut self, id: OperationId) {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
-        let Stage::Writing { states, .. } = &operation.stage else { return };
+        let Stage::Writing { states, with_bodies, .. } = &operation.stage else { return };
         let is_known = |owner: &NodeId| states.told.contains_key(owner) || states.refused.contains_key(owner);
         let unknown = operation.owners.iter().filter(|owner| !is_known(owner) && !self.is_suspect(**owner)).count();
         if states.told.is_empty() && unknown > 0 {
@@ -82,7 +82,9 @@ impl Node {
             No::Refused(kind) => over.contains(kind),
             No::NotServing => false,
         };
-        let nowhere = states.refused.len() == operation.owners.len() && states.refused.values().all(for_good);
+        // Asked for the second time, an owner may have taken it before it refused it.
+        let all_refused = states.refused.len() == operation.owners.len() && !with_bodies;
+        let nowhere = all_refused && states.refused.values().all(for_good);
         let serves = states.refused.values().any(|no| *no != No::NotServing);
         let overtaken = states.refused.values().any(|no| matches!(no, No::Overtaken(_)));
         if let Some(operation) = self.operations.under_way.get_mut(&id).filter(|_| nowhere) {

@@ -26,6 +26,10 @@ pub(crate) fn comes_to_rest(scenario: &Scenario, world: &mut World) -> Option<Fa
             break;
         }
     }
+    if why.is_some() && has_lost_majority(scenario, world) {
+        world.coverage.fault("a majority out at once: nothing goes on without an operator");
+        return None;
+    }
     if let Some(what) = why {
         return Some(Failure { check: "after healing all owners are equal", what });
     }
@@ -34,6 +38,17 @@ pub(crate) fn comes_to_rest(scenario: &Scenario, world: &mut World) -> Option<Fa
 
 fn nodes(world: &World) -> Vec<&Node> {
     world.processes.iter().filter_map(|process| process.node.as_ref()).collect()
+}
+
+/// Two failures at once that no crash alone would have made one: somebody was being taken out while another one died.
+fn has_lost_majority(scenario: &Scenario, world: &World) -> bool {
+    let nodes = nodes(world);
+    let last = nodes.iter().filter(|node| node.view().is_some()).max_by_key(|node| node.view().map(|view| view.number));
+    let Some((last, view)) = last.and_then(|last| Some((last, last.view()?))) else { return false };
+    let is_alive = |id: &NodeId| nodes.iter().any(|node| node.id() == *id);
+    let lost = |ids: &[NodeId]| ids.iter().filter(|id| is_alive(id)).count() < ids.len() / 2 + 1;
+    let members: Vec<NodeId> = view.members.iter().map(|member| member.id).collect();
+    lost(&members) || (0..scenario.slots).any(|slot| lost(&last.slot_report(slot).owners))
 }
 
 fn unrest(scenario: &Scenario, world: &World) -> Option<String> {

@@ -493,7 +493,10 @@ impl World {
                 }
             }
             Fault::Leave(at, again) => {
-                if let Some(id) = self.id(at) {
+                // The last one would take everything along.
+                let stays = |node: &&&Node| node.phase() == Phase::Member;
+                let others = self.alive().iter().filter(stays).count();
+                if let Some(id) = self.id(at).filter(|_| others > 2) {
                     self.coverage.fault(name);
                     self.give(at, id, Input::Leave);
                     if let Some(again) = again {
