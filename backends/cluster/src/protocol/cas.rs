@@ -88,7 +88,8 @@ impl Node {
         let came = edit.apply(held, Judge { now, in_doubt: operation.in_doubt });
         operation.was_in_doubt = operation.in_doubt;
         operation.in_doubt |= came.value.is_some();
-        let step = if came.value.is_some() { "cas: stores a new value" } else { "cas: stores what was there" };
+        let step =
+            if came.value.is_some() { "cas: stores a new value" } else { "cas: stores what was there" };
         let value = came.value.unwrap_or_else(|| held.clone());
         let then = match operation.work {
             Work::Mend | Work::Load => Then::Found,

@@ -42,8 +42,7 @@ impl Node {
 
     /// Whether this node's clock is too far from the others'.
     pub(crate) fn is_clock_off(&self) -> bool {
-        self.judged_now().is_some_and(|now| {
-            now.since(self.now.wall) > OFF_BY || self.now.wall.since(now) > OFF_BY
-        })
+        self.judged_now()
+            .is_some_and(|now| now.since(self.now.wall) > OFF_BY || self.now.wall.since(now) > OFF_BY)
     }
 }

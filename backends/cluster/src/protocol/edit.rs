@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use abide_core::{Changes, EndOutcome, EndReason, Ended, Error, ErrorKind, Loaded, Record, Stamp, Timestamp, Version};
+use abide_core::{
+    Changes, EndOutcome, EndReason, Ended, Error, ErrorKind, Loaded, Record, Stamp, Timestamp, Version,
+};
 
 use super::io::Answer;
 use super::message::Terms;
@@ -16,9 +18,17 @@ use super::value::{Digest, Held, Value};
 pub(crate) enum Edit {
     /// Nothing: what is there is made sure of, and loaded.
     Keep,
-    Create { record: Arc<Record>, max_weight: usize },
-    Commit { changes: Arc<Changes>, terms: Terms },
-    End { reason: EndReason },
+    Create {
+        record: Arc<Record>,
+        max_weight: usize,
+    },
+    Commit {
+        changes: Arc<Changes>,
+        terms: Terms,
+    },
+    End {
+        reason: EndReason,
+    },
     /// Ends a session past its deadline.
     Expire,
 }
@@ -37,7 +47,9 @@ pub(crate) struct Came {
 pub(crate) enum Told {
     /// What is stored then.
     Session,
-    Ended { was_live: bool },
+    Ended {
+        was_live: bool,
+    },
 }
 
 /// By what an edit is judged.
@@ -75,9 +87,7 @@ fn stored(record: Record, told: Told) -> Came {
 fn create(record: Option<&Arc<Record>>, new: &Arc<Record>, max_weight: usize, judge: Judge) -> Came {
     match record {
         Some(record) if record.over(judge.now).is_some() => refused(ErrorKind::Ended, judge),
-        Some(record) if record.created() == new.created() => {
-            Came { value: None, answer: Ok(Told::Session) }
-        }
+        Some(record) if record.created() == new.created() => Came { value: None, answer: Ok(Told::Session) },
         Some(_) => refused(ErrorKind::Exists, judge),
         None if new.over(judge.now).is_some() => refused(ErrorKind::Ended, judge),
         None if new.weight() > max_weight => refused(ErrorKind::TooLarge, judge),

@@ -150,9 +150,9 @@ impl Node {
 
     /// Whether it hears a majority of the members.
     pub(crate) fn has_majority(&self) -> bool {
-        self.views.current().is_some_and(|placed| {
-            placed.view.members.len() - self.suspects().len() >= placed.view.majority()
-        })
+        self.views
+            .current()
+            .is_some_and(|placed| placed.view.members.len() - self.suspects().len() >= placed.view.majority())
     }
 
     pub(crate) fn on_probed(&mut self, from: Member, round: u64, answer: Probed) {
@@ -213,7 +213,8 @@ impl Node {
         if !self.every(Chore::Announce, ANNOUNCE_EVERY) {
             return;
         }
-        let is_member = |address: &SocketAddr| placed.view.members.iter().any(|member| member.address == *address);
+        let is_member =
+            |address: &SocketAddr| placed.view.members.iter().any(|member| member.address == *address);
         let contacts = placed.view.members.clone();
         for address in self.others().into_iter().filter(|address| !is_member(address)) {
             self.send_to_address(address, Body::Announce { cluster, contacts: contacts.clone() });
@@ -232,7 +233,10 @@ impl Node {
             Phase::Member if Some(cluster) != self.cluster => {
                 // It may be long gone: its word alone stops nobody.
                 let round = self.ask_round();
-                contacts.iter().take(3).for_each(|contact| self.send_to(*contact, Body::Probe { round, founds: false }));
+                contacts
+                    .iter()
+                    .take(3)
+                    .for_each(|contact| self.send_to(*contact, Body::Probe { round, founds: false }));
             }
             _ => {}
         }

@@ -52,9 +52,8 @@ impl Node {
         let copy = self.copies.get(&slot);
         let cells = copy.into_iter().flat_map(|copy| &copy.cells);
         let promised = cells.clone().filter(|(_, cell)| cell.promised > cell.generation).count();
-        let cells = cells.map(|(key, cell)| {
-            (*key, cell.generation.to_bytes(), cell.digest().0, cell.is_tombstone())
-        });
+        let cells =
+            cells.map(|(key, cell)| (*key, cell.generation.to_bytes(), cell.digest().0, cell.is_tombstone()));
         SlotReport {
             owners: owners(number),
             before: owners(number.saturating_sub(1)),

@@ -55,9 +55,15 @@ impl Node {
         if !self.phase.serves() {
             return;
         }
-        // Who was a member once is not that process any more, or is on its way out.
-        for join in joins.iter().filter(|join| !self.views.ever_had(join.id)).collect::<Vec<_>>() {
-            self.leader.joins.insert(join.id, (*join, now));
+        for join in joins {
+            let is_in = self.views.current().is_some_and(|placed| placed.view.has(join.id));
+            // Who was a member once is not that process any more, or is on its way out.
+            if !is_in && self.views.ever_had(join.id) {
+                continue;
+            }
+            if !is_in {
+                self.leader.joins.insert(join.id, (*join, now));
+            }
             let views = self.views.after(number.saturating_sub(2));
             self.send_to(*join, Body::Views { views });
         }
@@ -92,7 +98,8 @@ impl Node {
         let Some(placed) = self.views.current().cloned() else { return };
         let new = self.leader.joins.values().map(|(member, _)| *member);
         let joins: Vec<Member> = new.filter(|member| !placed.view.has(member.id)).collect();
-        let leaves: Vec<NodeId> = self.leader.leaves.keys().copied().filter(|id| placed.view.has(*id)).collect();
+        let leaves: Vec<NodeId> =
+            self.leader.leaves.keys().copied().filter(|id| placed.view.has(*id)).collect();
         let any = !joins.is_empty() || !leaves.is_empty();
         if any && self.every(Chore::Catch, TELL_EVERY) {
             self.send(leading, Body::Want { joins, leaves });
@@ -162,7 +169,7 @@ impl Node {
         }
         let current = |id: NodeId| self.peers.contains_key(&id) || id == self.me.id;
         let unready = |member: &&Member| {
-            !plan.ready.contains(&member.id) && !(current(member.id) && self.is_suspect(member.id))
+            !(plan.ready.contains(&member.id) || current(member.id) && self.is_suspect(member.id))
         };
         let missing: BTreeSet<NodeId> =
             plan.view.members.iter().filter(unready).map(|member| member.id).collect();
@@ -202,7 +209,8 @@ impl Node {
 
     pub(crate) fn on_paxos(&mut self, from: NodeId, number: u64, step: Step) {
         let is_next = number == self.views.number() + 1;
-        let votes = self.phase.serves() && self.views.current().is_some_and(|placed| placed.view.has(self.me.id));
+        let votes =
+            self.phase.serves() && self.views.current().is_some_and(|placed| placed.view.has(self.me.id));
         if !is_next || !votes {
             return self.tell_if_behind(from, number.saturating_sub(1));
         }

@@ -14,6 +14,9 @@ use super::slots::SlotId;
 use super::value::{Digest, Held, Key};
 use super::view::View;
 
+/// What a node has of a slot: which generation of each key, and what it holds of that.
+pub(crate) type Has = Vec<(Key, Ballot, Digest)>;
+
 /// One message.
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -38,35 +41,92 @@ pub struct Message {
 #[allow(missing_docs, reason = "each is explained where it is handled")]
 pub enum Body {
     /// "I am here."
-    Beat { wall: Timestamp, synced: u64 },
+    Beat {
+        wall: Timestamp,
+        synced: u64,
+    },
     /// "So much do I know of how the operation goes."
     Ask(Ask),
     Reply(Reply),
-    Views { views: Vec<View> },
-    ViewsPlease { after: u64 },
-    Paxos { number: u64, step: super::paxos::Step },
+    Views {
+        views: Vec<View>,
+    },
+    ViewsPlease {
+        after: u64,
+    },
+    Paxos {
+        number: u64,
+        step: super::paxos::Step,
+    },
     /// A member asks the leader to take in or let go.
-    Want { joins: Vec<Member>, leaves: Vec<NodeId> },
+    Want {
+        joins: Vec<Member>,
+        leaves: Vec<NodeId>,
+    },
     /// The leader's next view: copy what you will own.
-    Plan { view: View, plan: u64 },
-    Planned { plan: u64 },
-    Pull { target: u64, parts: Vec<(SlotId, Vec<(Key, Ballot, Digest)>)> },
-    Pulled { target: u64, slot: SlotId, complete_in: u64, entries: Vec<Entry> },
-    Synced { view: u64 },
-    SyncedPlease { view: u64 },
-    Suspected { peer: NodeId },
-    Down { peers: Vec<NodeId> },
-    Roots { roots: Vec<(SlotId, Digest)> },
-    Differing { slots: Vec<(SlotId, Vec<(Key, Ballot, Digest)>)> },
-    Bury { dead: Vec<(Key, Ballot, Digest)>, round: u64 },
-    Buried { dead: Vec<Key>, round: u64 },
-    Settled { dead: Vec<(Key, Ballot)> },
-    Probe { round: u64, founds: bool },
-    Probed { round: u64, answer: Probed },
-    Announce { cluster: ClusterId, contacts: Vec<Member> },
+    Plan {
+        view: View,
+        plan: u64,
+    },
+    Planned {
+        plan: u64,
+    },
+    Pull {
+        target: u64,
+        parts: Vec<(SlotId, Has)>,
+    },
+    Pulled {
+        target: u64,
+        slot: SlotId,
+        complete_in: u64,
+        entries: Vec<Entry>,
+    },
+    Synced {
+        view: u64,
+    },
+    SyncedPlease {
+        view: u64,
+    },
+    Suspected {
+        peer: NodeId,
+    },
+    Down {
+        peers: Vec<NodeId>,
+    },
+    Roots {
+        roots: Vec<(SlotId, Digest)>,
+    },
+    Differing {
+        slots: Vec<(SlotId, Has)>,
+    },
+    Bury {
+        dead: Vec<(Key, Ballot, Digest)>,
+        round: u64,
+    },
+    Buried {
+        dead: Vec<Key>,
+        round: u64,
+    },
+    Settled {
+        dead: Vec<(Key, Ballot)>,
+    },
+    Probe {
+        round: u64,
+        founds: bool,
+    },
+    Probed {
+        round: u64,
+        answer: Probed,
+    },
+    Announce {
+        cluster: ClusterId,
+        contacts: Vec<Member>,
+    },
     Bye,
     /// Of a newer version.
-    Unknown { kind: u16 },
+    Unknown {
+        kind: u16,
+    },
 }
 
 /// What a node answers to one that wants to found a cluster.
@@ -118,10 +178,7 @@ pub(crate) struct Terms {
 
 impl Terms {
     pub(crate) fn rules(&self, now: Timestamp) -> CommitRules {
-        CommitRules::at(now)
-            .max_weight(self.max_weight)
-            .value_overhead(self.value_overhead)
-            .retry(self.retry)
+        CommitRules::at(now).max_weight(self.max_weight).value_overhead(self.value_overhead).retry(self.retry)
     }
 }
 

@@ -53,12 +53,12 @@ pub use inspect::SlotReport;
 pub use io::{Answer, Input, Output, Request, RequestId};
 pub use message::{Body, Message, Now};
 pub use node::{Node, Phase};
-pub use settings::Settings;
 #[doc(hidden)]
 pub use replica::{Body as StateBody, State};
+pub use settings::Settings;
+pub use value::Key;
 #[doc(hidden)]
 pub use value::Value;
-pub use value::Key;
 #[cfg(feature = "__variants")]
 #[doc(hidden)]
 pub use variant::Variant;

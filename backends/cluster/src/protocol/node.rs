@@ -281,7 +281,8 @@ impl Node {
     }
 
     fn message(&self, to: NodeId, body: Body) -> Message {
-        let echo = if to == self.me.id { self.beat() } else { self.peers.get(&to).map_or(0, |peer| peer.beat) };
+        let echo =
+            if to == self.me.id { self.beat() } else { self.peers.get(&to).map_or(0, |peer| peer.beat) };
         Message {
             from: self.me,
             to,

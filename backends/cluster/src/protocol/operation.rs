@@ -35,7 +35,10 @@ pub(crate) const BLIND_ATTEMPTS: u32 = 2;
 pub(crate) enum Work {
     Load,
     /// Changes of which the key's generation must be known first.
-    Write { changes: Arc<abide_core::Changes>, terms: Terms },
+    Write {
+        changes: Arc<abide_core::Changes>,
+        terms: Terms,
+    },
     Edit(Edit),
     /// Makes all owners equal.
     Mend,
@@ -75,13 +78,31 @@ pub(crate) struct Operation {
 #[derive(Debug)]
 pub(crate) enum Stage {
     /// Waits until then.
-    Waiting { until: Duration },
+    Waiting {
+        until: Duration,
+    },
     /// Waits until another operation of this node on the same key has decided.
     Queued,
-    Reading { states: States },
-    Writing { generation: Ballot, states: States, with_bodies: bool },
-    Preparing { ballot: Ballot, states: States },
-    Storing { ballot: Ballot, value: Held, stored: Vec<NodeId>, refused: Vec<NodeId>, was_in_doubt: bool, then: Then },
+    Reading {
+        states: States,
+    },
+    Writing {
+        generation: Ballot,
+        states: States,
+        with_bodies: bool,
+    },
+    Preparing {
+        ballot: Ballot,
+        states: States,
+    },
+    Storing {
+        ballot: Ballot,
+        value: Held,
+        stored: Vec<NodeId>,
+        refused: Vec<NodeId>,
+        was_in_doubt: bool,
+        then: Then,
+    },
 }
 
 /// What follows once a value is stored.
@@ -136,7 +157,8 @@ pub(crate) struct Operations {
 
 impl Node {
     pub(crate) fn on_request(&mut self, id: RequestId, request: Request) {
-        let terms = |began, max_weight, value_overhead, retry| Terms { began, max_weight, value_overhead, retry };
+        let terms =
+            |began, max_weight, value_overhead, retry| Terms { began, max_weight, value_overhead, retry };
         let (key, work) = match request {
             Request::Load { key } => (key, Work::Load),
             Request::Create { key, record, options } => {
@@ -206,7 +228,9 @@ impl Node {
     /// Tries again a little later: others may be at the same key.
     pub(crate) fn wait(&mut self, id: OperationId) {
         let now = self.now.elapsed;
-        let Some(attempt) = self.operations.under_way.get(&id).map(|operation| operation.attempt) else { return };
+        let Some(attempt) = self.operations.under_way.get(&id).map(|operation| operation.attempt) else {
+            return;
+        };
         let most = 15 * u64::from(attempt.min(8));
         let until = now + Duration::from_millis(5 + self.draws.below(most));
         if let Some(operation) = self.operations.under_way.get_mut(&id) {
@@ -282,7 +306,8 @@ impl Node {
         if left >= self.needed(operation) && !is_mend {
             return;
         }
-        let waited_for = |id: &&NodeId| !refused.contains(id) && !stored.contains(id) && !self.is_suspect(**id);
+        let waited_for =
+            |id: &&NodeId| !refused.contains(id) && !stored.contains(id) && !self.is_suspect(**id);
         let unknown = owners.iter().filter(waited_for).count();
         if stored.is_empty() && unknown > 0 {
             return;
@@ -361,8 +386,11 @@ impl Node {
     fn store_on(&mut self, id: OperationId) {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
         let Stage::Storing { stored, .. } = &operation.stage else { return };
-        let needed =
-            if matches!(operation.work, Work::Mend) { operation.owners.len() } else { self.needed(operation) };
+        let needed = if matches!(operation.work, Work::Mend) {
+            operation.owners.len()
+        } else {
+            self.needed(operation)
+        };
         if stored.len() < needed {
             return;
         }
@@ -418,7 +446,12 @@ impl Node {
     /// Those that were let go on do.
     pub(crate) fn wake(&mut self) -> bool {
         let Some(id) = self.operations.awake.pop() else { return false };
-        if self.operations.under_way.get(&id).is_some_and(|operation| matches!(operation.stage, Stage::Queued)) {
+        if self
+            .operations
+            .under_way
+            .get(&id)
+            .is_some_and(|operation| matches!(operation.stage, Stage::Queued))
+        {
             self.attempt(id);
         }
         true
@@ -470,12 +503,22 @@ impl Node {
         let missing: Vec<NodeId> =
             operation.owners.iter().copied().filter(|owner| self.is_suspect(*owner)).collect();
         let kind = if operation.in_doubt { ErrorKind::Ambiguous } else { ErrorKind::Unavailable };
-        self.step(if operation.in_doubt { "operation: ends in doubt" } else { "operation: ends out of reach" });
-        self.finish(id, Err(Error::new(kind, format!("no majority of the owners in time; out of reach: {missing:?}"))));
+        self.step(if operation.in_doubt {
+            "operation: ends in doubt"
+        } else {
+            "operation: ends out of reach"
+        });
+        self.finish(
+            id,
+            Err(Error::new(kind, format!("no majority of the owners in time; out of reach: {missing:?}"))),
+        );
     }
 }
 
 /// Whether the value is a session past its deadline that was not ended yet.
 pub(crate) fn is_due(value: &Held, now: abide_core::Timestamp) -> bool {
-    value.as_ref().map(Value::session).is_some_and(|record| record.era().is_some() && record.over(now).is_some())
+    value
+        .as_ref()
+        .map(Value::session)
+        .is_some_and(|record| record.era().is_some() && record.over(now).is_some())
 }

@@ -63,7 +63,10 @@ impl Node {
         let before = self.views.get(placed.view.number.saturating_sub(1)).cloned();
         let matters = |id: NodeId| placed.view.has(id) || before.as_ref().is_some_and(|b| b.view.has(id));
         self.peers.retain(|id, _| matters(*id));
-        self.peers.iter_mut().filter(|(id, _)| !placed.view.has(**id)).for_each(|(_, peer)| peer.is_down = false);
+        self.peers
+            .iter_mut()
+            .filter(|(id, _)| !placed.view.has(**id))
+            .for_each(|(_, peer)| peer.is_down = false);
         for member in placed.view.members.iter().filter(|member| member.id != self.me.id) {
             let heard = self.now.elapsed;
             self.peers.entry(member.id).or_insert_with(|| Peer { heard, ..Peer::default() });

@@ -25,7 +25,9 @@ impl Node {
     /// is not suspected.
     pub(crate) fn teller(&self, owners: &[NodeId]) -> Option<NodeId> {
         let own = owners.iter().find(|owner| **owner == self.me.id);
-        own.or_else(|| owners.iter().find(|owner| !self.is_suspect(**owner))).or_else(|| owners.first()).copied()
+        own.or_else(|| owners.iter().find(|owner| !self.is_suspect(**owner)))
+            .or_else(|| owners.first())
+            .copied()
     }
 
     pub(crate) fn read_on(&mut self, id: OperationId) {
@@ -39,9 +41,10 @@ impl Node {
         if states.told.len() < needed {
             return;
         }
-        let alike = states.told.values().any(|state| {
-            states.like(state.generation, state.digest).len() >= needed && !is_mend
-        });
+        let alike = states
+            .told
+            .values()
+            .any(|state| states.like(state.generation, state.digest).len() >= needed && !is_mend);
         let everybody = states.told.len() + states.refused.len() == operation.owners.len();
         match states.best() {
             Some((generation, value)) => {

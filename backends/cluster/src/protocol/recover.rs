@@ -17,7 +17,8 @@ impl Node {
         }
         self.step("recover: founds a cluster of what is left");
         let is_left = |id: NodeId| id == self.me.id || survivors.contains(&id);
-        let members: Vec<_> = placed.view.members.iter().filter(|member| is_left(member.id)).copied().collect();
+        let members: Vec<_> =
+            placed.view.members.iter().filter(|member| is_left(member.id)).copied().collect();
         let doubtful = placed.slots().filter(|slot| {
             let owners = placed.owners(*slot);
             owners.iter().filter(|id| is_left(**id)).count() < majority(owners.len())

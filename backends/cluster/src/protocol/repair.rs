@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::edit::Edit;
-use super::ids::{Ballot, NodeId};
-use super::message::Body;
+use super::ids::NodeId;
+use super::message::{Body, Has};
 use super::node::{Chore, Node};
 use super::operation::{Asker, Work};
 use super::slots::SlotId;
@@ -19,7 +19,7 @@ const AT_ONCE: usize = 64;
 /// How long a promise may stand before its proposer is taken for gone.
 const DANGLING: Duration = Duration::from_secs(5);
 
-type Held = Vec<(SlotId, Vec<(Key, Ballot, Digest)>)>;
+type Held = Vec<(SlotId, Has)>;
 
 impl Node {
     pub(crate) fn repair_on(&mut self) {

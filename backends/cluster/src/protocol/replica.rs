@@ -36,7 +36,6 @@ pub(crate) struct Cell {
 #[derive(Clone, Debug)]
 pub struct State {
     pub(crate) generation: Ballot,
-    pub(crate) promised: Ballot,
     pub(crate) digest: Digest,
     pub(crate) body: Body,
 }
@@ -75,7 +74,7 @@ impl Cell {
 
     pub(crate) fn state(&self, body: bool) -> State {
         let body = if body { Body::Given(self.held.clone()) } else { Body::Omitted };
-        State { generation: self.generation, promised: self.promised, digest: self.digest, body }
+        State { generation: self.generation, digest: self.digest, body }
     }
 
     /// Promises to store nothing of a lower ballot.
@@ -176,7 +175,8 @@ mod tests {
         let mut changes = Changes::new(Stamps::new(9).next(now), era);
         changes.set("a", b"1".as_slice());
         let rules = CommitRules::at(now);
-        let mut write = |cell: &mut Cell, generation| cell.write(generation, &changes, &rules, Duration::ZERO, None);
+        let mut write =
+            |cell: &mut Cell, generation| cell.write(generation, &changes, &rules, Duration::ZERO, None);
         assert_eq!(write(&mut cell, ballot(2)), Err(Nack::Overtaken(ballot(1))));
         assert_eq!(write(&mut cell, ballot(1)), Ok(()));
         cell.promise(ballot(3)).unwrap();

@@ -101,13 +101,15 @@ impl Node {
             self.send(id, Body::Beat { wall, synced });
         }
         let silent = |node: &Self, id: &NodeId| node.is_suspect(*id);
-        let suspects: Vec<NodeId> = self.beats_with.clone().into_iter().filter(|id| silent(self, id)).collect();
+        let suspects: Vec<NodeId> =
+            self.beats_with.clone().into_iter().filter(|id| silent(self, id)).collect();
         suspects.into_iter().for_each(|id| self.suspect(id));
         self.tell_verdicts();
     }
 
     fn tell_verdicts(&mut self) {
-        let peers: Vec<NodeId> = self.peers.iter().filter(|(_, peer)| peer.is_down).map(|(id, _)| *id).collect();
+        let peers: Vec<NodeId> =
+            self.peers.iter().filter(|(_, peer)| peer.is_down).map(|(id, _)| *id).collect();
         if !peers.is_empty() {
             self.tell_all(|| Body::Down { peers: peers.clone() });
         }

@@ -78,7 +78,8 @@ impl Node {
         let mut left = AT_ONCE;
         for slot in self.led_slots() {
             let Some(copy) = self.copies.get(&slot) else { continue };
-            let unsettled = |cell: &super::replica::Cell| cell.settled.is_none_or(|(in_view, _)| in_view != view);
+            let unsettled =
+                |cell: &super::replica::Cell| cell.settled.is_none_or(|(in_view, _)| in_view != view);
             let old = copy.cells.iter().filter(|(_, cell)| {
                 let quiet = cell.promised == cell.generation;
                 cell.is_tombstone() && quiet && now >= cell.since + keep && unsettled(cell)

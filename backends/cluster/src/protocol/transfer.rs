@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::copies::Copy;
 use super::ids::{Ballot, Member, NodeId};
-use super::message::{Body, Entry};
+use super::message::{Body, Entry, Has};
 use super::node::{Chore, Node, Phase};
 use super::replica::Cell;
 use super::slots::{SlotId, majority};
@@ -25,8 +25,6 @@ const AT_ONCE: usize = 256;
 const PULL_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
 
 type Bulk = BTreeMap<Key, (Ballot, Digest, Held)>;
-/// What a node has of a slot: it need not be told again.
-type Has = Vec<(Key, Ballot, Digest)>;
 
 /// Slots on their way to this node.
 #[derive(Debug, Default)]
@@ -100,7 +98,8 @@ impl Node {
     /// Whether enough owners of the view before have told what they hold.
     fn take_if_complete(&mut self, slot: SlotId) {
         let Some(taking) = self.transfer.taken.get(&slot) else { return };
-        let (Some(before), Some(placed)) = (self.views.get(taking.target - 1), self.views.get(taking.target)) else {
+        let (Some(before), Some(placed)) = (self.views.get(taking.target - 1), self.views.get(taking.target))
+        else {
             return;
         };
         let owners = before.owners(slot);
@@ -214,7 +213,8 @@ impl Node {
             let owners = views.into_iter().filter_map(|number| self.views.get(number));
             let sources: BTreeSet<NodeId> = owners.flat_map(|placed| placed.owners(*slot)).copied().collect();
             let has = self.has(*slot);
-            for source in sources.into_iter().filter(|id| *id != self.me.id && !taking.answered.contains(id)) {
+            for source in sources.into_iter().filter(|id| *id != self.me.id && !taking.answered.contains(id))
+            {
                 asked.entry((source, taking.target)).or_default().push((*slot, has.clone()));
             }
         }

@@ -51,7 +51,9 @@ pub enum Value {
 pub(crate) type Held = Option<Value>;
 
 /// Tells two values apart.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 pub struct Digest(pub(crate) u128);
 
 impl fmt::Debug for Digest {

@@ -107,12 +107,10 @@ impl Views {
 
     /// Takes a chosen view that follows on the last one. Answers whether it was news.
     pub(crate) fn learn(&mut self, view: View) -> bool {
-        let follows = self
-            .current()
-            .is_none_or(|last| {
-                let is_ours = last.view.cluster == view.cluster || view.recovered;
-                is_ours && last.view.number + 1 == view.number
-            });
+        let follows = self.current().is_none_or(|last| {
+            let is_ours = last.view.cluster == view.cluster || view.recovered;
+            is_ours && last.view.number + 1 == view.number
+        });
         if follows {
             self.known.push_back(Arc::new(Placed::new(view)));
             if self.known.len() > REMEMBERED {

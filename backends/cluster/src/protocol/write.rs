@@ -43,10 +43,8 @@ impl Node {
             return;
         }
         let everybody = states.told.len() + states.refused.len() == operation.owners.len();
-        let alike = states
-            .told
-            .values()
-            .any(|state| states.like(state.generation, state.digest).len() >= needed);
+        let alike =
+            states.told.values().any(|state| states.like(state.generation, state.digest).len() >= needed);
         let Some((_, value)) = states.best() else {
             if !with_bodies && (everybody || !alike) {
                 self.step("write: copies differ, asks for all of them");
@@ -72,7 +70,8 @@ impl Node {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
         let Stage::Writing { states, with_bodies, .. } = &operation.stage else { return };
         let is_known = |owner: &NodeId| states.told.contains_key(owner) || states.refused.contains_key(owner);
-        let unknown = operation.owners.iter().filter(|owner| !is_known(owner) && !self.is_suspect(**owner)).count();
+        let unknown =
+            operation.owners.iter().filter(|owner| !is_known(owner) && !self.is_suspect(**owner)).count();
         if states.told.is_empty() && unknown > 0 {
             return;
         }

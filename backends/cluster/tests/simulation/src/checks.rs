@@ -43,7 +43,10 @@ fn nodes(world: &World) -> Vec<&Node> {
 /// Two failures at once that no crash alone would have made one: somebody was being taken out while another one died.
 fn has_lost_majority(scenario: &Scenario, world: &World) -> bool {
     let nodes = nodes(world);
-    let last = nodes.iter().filter(|node| node.view().is_some()).max_by_key(|node| node.view().map(|view| view.number));
+    let last = nodes
+        .iter()
+        .filter(|node| node.view().is_some())
+        .max_by_key(|node| node.view().map(|view| view.number));
     let Some((last, view)) = last.and_then(|last| Some((last, last.view()?))) else { return false };
     let is_alive = |id: &NodeId| nodes.iter().any(|node| node.id() == *id);
     let lost = |ids: &[NodeId]| ids.iter().filter(|id| is_alive(id)).count() < ids.len() / 2 + 1;
@@ -91,8 +94,15 @@ fn differ(nodes: &[&Node], slot: u16) -> Option<String> {
 fn drains(scenario: &Scenario, world: &mut World) -> Option<Failure> {
     let until = world.now + scenario.tombstone + Duration::from_secs(60);
     while world.step(until) {}
-    let reports = nodes(world).into_iter().flat_map(|node| (0..scenario.slots).map(|slot| node.slot_report(slot)));
+    let reports =
+        nodes(world).into_iter().flat_map(|node| (0..scenario.slots).map(|slot| node.slot_report(slot)));
     let mut left = reports.flat_map(|report| report.cells).filter(|(.., is_tombstone)| *is_tombstone);
-    let suspects: Vec<_> = nodes(world).iter().map(|node| (node.id(), node.suspects(), node.view().map(|view| view.number))).collect();
-    left.next().map(|one| Failure { check: "tombstones go", what: format!("{one:?} is left at {:?}: {suspects:?}", world.now) })
+    let suspects: Vec<_> = nodes(world)
+        .iter()
+        .map(|node| (node.id(), node.suspects(), node.view().map(|view| view.number)))
+        .collect();
+    left.next().map(|one| Failure {
+        check: "tombstones go",
+        what: format!("{one:?} is left at {:?}: {suspects:?}", world.now),
+    })
 }

@@ -24,7 +24,12 @@ pub(crate) enum Verdict {
 
 impl Detector {
     /// Looks at who is within reach now.
-    pub(crate) fn look(&mut self, now: Duration, members: &[NodeId], is_reached: impl Fn(NodeId) -> bool) -> Vec<Verdict> {
+    pub(crate) fn look(
+        &mut self,
+        now: Duration,
+        members: &[NodeId],
+        is_reached: impl Fn(NodeId) -> bool,
+    ) -> Vec<Verdict> {
         self.reached.retain(|id, _| members.contains(id));
         self.down.retain(|id| members.contains(id));
         let mut verdicts = Vec::new();

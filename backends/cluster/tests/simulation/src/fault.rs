@@ -80,7 +80,8 @@ impl Fault {
 
     /// One at random, among `processes`.
     pub(crate) fn any(rng: &mut Rng, processes: usize) -> Self {
-        let ms = |rng: &mut Rng, from: u64, to: u64| Duration::from_millis(from + rng.next_u64() % (to - from));
+        let ms =
+            |rng: &mut Rng, from: u64, to: u64| Duration::from_millis(from + rng.next_u64() % (to - from));
         let how_long = ms(rng, 300, 8_000);
         let one = rng.below(processes);
         let other = (one + 1 + rng.below(processes.max(2) - 1)) % processes;

@@ -8,7 +8,8 @@ use std::time::Instant;
 use abide_cluster::protocol::Variant;
 use abide_simulation::{Coverage, Scenario, run, shrink};
 
-const USAGE: &str = "usage: abide-simulation [--seeds COUNT] [--from SEED] [--variant NAME] [--trace] [--shrink]";
+const USAGE: &str =
+    "usage: abide-simulation [--seeds COUNT] [--from SEED] [--variant NAME] [--trace] [--shrink]";
 
 struct Options {
     seeds: u64,
@@ -32,7 +33,8 @@ impl Options {
                 "--shrink" => options.shrink = true,
                 _ => {
                     let value = arguments.next().ok_or_else(|| format!("{name} needs a value\n{USAGE}"))?;
-                    let number = || value.parse().map_err(|_| format!("{name} is {value:?}, expected a number"));
+                    let number =
+                        || value.parse().map_err(|_| format!("{name} is {value:?}, expected a number"));
                     match name.as_str() {
                         "--seeds" => options.seeds = number()?,
                         "--from" => options.from = number()?,
@@ -51,7 +53,9 @@ impl Options {
 }
 
 fn simulate(options: &Options) -> Result<(), String> {
-    if options.trace { println!("{:#?}", Scenario::of(options.from).copies); }
+    if options.trace {
+        println!("{:#?}", Scenario::of(options.from).copies);
+    }
     println!("{} seeds from {}, variant {:?}", options.seeds, options.from, options.variant);
     let began = Instant::now();
     let mut coverage = Coverage::default();

@@ -26,8 +26,11 @@ pub(crate) fn survives(alive: &[&Node], dead: &Dead, victim: NodeId, ghosts: boo
     (0..slots).all(|slot| {
         let report = last.slot_report(slot);
         let complete = |id: &NodeId| {
-            let alive = alive.iter().find(|node| node.id() == *id).map(|node| node.slot_report(slot).complete_in);
-            alive.or_else(|| dead.get(id).and_then(|slots| slots.get(usize::from(slot)).copied())).unwrap_or(0)
+            let alive =
+                alive.iter().find(|node| node.id() == *id).map(|node| node.slot_report(slot).complete_in);
+            alive
+                .or_else(|| dead.get(id).and_then(|slots| slots.get(usize::from(slot)).copied()))
+                .unwrap_or(0)
         };
         let needs = |owners: &[NodeId]| owners.len() / 2 + 1;
         let ever = report.owners.iter().filter(|id| complete(id) >= view.number).count();
@@ -35,7 +38,7 @@ pub(crate) fn survives(alive: &[&Node], dead: &Dead, victim: NodeId, ghosts: boo
         let unfinished = ever < needs(&report.owners);
         let before = report.before.iter().filter(|id| lives(id) && complete(id) + 1 >= view.number).count();
         let down = report.owners.iter().filter(|id| lives(id)).count() < needs(&report.owners);
-        !down && here >= needs(&report.owners) ||
-            !down && (unfinished && before >= needs(&report.before) && !report.before.is_empty())
+        !down && here >= needs(&report.owners)
+            || !down && (unfinished && before >= needs(&report.before) && !report.before.is_empty())
     })
 }

@@ -43,7 +43,9 @@ fn smaller(scenario: &Scenario) -> Vec<Scenario> {
         add(&|less| less.plans.truncate(half));
     }
     for at in 0..scenario.faults.len() {
-        add(&|less| drop(less.faults.remove(at)));
+        add(&|less| {
+            less.faults.remove(at);
+        });
     }
     if scenario.plans.len() > 1 {
         for at in 0..scenario.plans.len() {

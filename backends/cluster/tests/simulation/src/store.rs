@@ -84,12 +84,7 @@ impl SessionStore for SimulatedStore {
         None
     }
 
-    async fn end(
-        &self,
-        key: &SessionKey,
-        reason: EndReason,
-        _: &EndOptions,
-    ) -> Result<EndOutcome, Error> {
+    async fn end(&self, key: &SessionKey, reason: EndReason, _: &EndOptions) -> Result<EndOutcome, Error> {
         match self.ask(Request::End { key: *key, reason }).await? {
             Answer::Ended(outcome) => Ok(outcome),
             _ => Err(ErrorKind::Corrupt.into()),

@@ -6,8 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use abide_cluster::protocol::{
-    Answer, Input, Member, Message, Node, NodeId, Now, Output, Phase, Request, RequestId, Settings,
-    View,
+    Answer, Input, Member, Message, Node, NodeId, Now, Output, Phase, Request, RequestId, Settings, View,
 };
 use abide_conformance::interleavings::{Rng, START};
 use abide_core::{Error, ErrorKind, Timestamp};
@@ -320,9 +319,8 @@ impl World {
         let stands = |other: usize, id: NodeId| {
             self.id(other) == Some(id) && self.processes[other].paused_until <= self.now
         };
-        let open = |a: usize, b: usize| {
-            self.network.is_open(self.now, a, b) && self.network.is_open(self.now, b, a)
-        };
+        let open =
+            |a: usize, b: usize| self.network.is_open(self.now, a, b) && self.network.is_open(self.now, b, a);
         let reached = |member: &Member| {
             let to = index(member.address);
             let relay = |through: &Member| {
@@ -333,7 +331,8 @@ impl World {
         };
         let others: Vec<&Member> = members.iter().filter(|member| member.id != id).collect();
         let ids: Vec<NodeId> = others.iter().map(|member| member.id).collect();
-        let reachable: Vec<NodeId> = others.iter().filter(|member| reached(member)).map(|member| member.id).collect();
+        let reachable: Vec<NodeId> =
+            others.iter().filter(|member| reached(member)).map(|member| member.id).collect();
         let verdicts = self.processes[at].detector.look(self.now, &ids, |id| reachable.contains(&id));
         for verdict in verdicts {
             let input = match verdict {
@@ -384,7 +383,9 @@ impl World {
     }
 
     fn check_view(&mut self, at: usize) {
-        let Some(view) = self.processes[at].node.as_ref().and_then(|node| node.view()).cloned() else { return };
+        let Some(view) = self.processes[at].node.as_ref().and_then(|node| node.view()).cloned() else {
+            return;
+        };
         self.note(|| format!("process {at} is in view {} of {:?}", view.number, view.members));
         self.check_founding(at, &view);
         let members: Vec<NodeId> = view.members.iter().map(|member| member.id).collect();
@@ -404,7 +405,9 @@ impl World {
         if view.number > 1 || !self.processes.iter().any(serves) {
             return;
         }
-        if self.network.is_cut(self.now) || self.processes.iter().any(|process| process.paused_until > self.now) {
+        if self.network.is_cut(self.now)
+            || self.processes.iter().any(|process| process.paused_until > self.now)
+        {
             self.is_beyond = true;
         } else {
             self.violations.push(format!("process {at} founds a cluster beside another one"));
@@ -423,7 +426,8 @@ impl World {
         let working = std::mem::take(&mut process.working);
         let reads = std::mem::take(&mut process.reads);
         for (id, ticket) in working {
-            let kind = if reads.get(&id) == Some(&true) { ErrorKind::Unavailable } else { ErrorKind::Ambiguous };
+            let kind =
+                if reads.get(&id) == Some(&true) { ErrorKind::Unavailable } else { ErrorKind::Ambiguous };
             self.hub.came(ticket, Err(kind.into()));
         }
         if self.rng.chance(50) {
@@ -476,7 +480,10 @@ impl World {
                 self.coverage.fault(name);
             }
             Fault::Crash(at, again) => drop(self.crash(at, again, name)),
-            Fault::CrashProposer(_) | Fault::CrashJoining(_) | Fault::CrashTaking(_) | Fault::CrashLeaving(_) => {
+            Fault::CrashProposer(_)
+            | Fault::CrashJoining(_)
+            | Fault::CrashTaking(_)
+            | Fault::CrashLeaving(_) => {
                 self.ambushes.push(fault);
             }
             Fault::ClockJump(at, by) => {
@@ -523,7 +530,9 @@ impl World {
         let taking = node.is_some_and(|node| node.phase() == Phase::Member && !node.has_synced());
         let draw = self.rng.chance(30);
         let found = self.ambushes.iter().position(|fault| match fault {
-            Fault::CrashProposer(_) => after.1 > before.1 || (after.1 > 0 && draw && before.0 == after.0 && taking),
+            Fault::CrashProposer(_) => {
+                after.1 > before.1 || (after.1 > 0 && draw && before.0 == after.0 && taking)
+            }
             Fault::CrashJoining(_) => after.0 == Phase::Joining && draw,
             Fault::CrashTaking(_) => taking && draw,
             Fault::CrashLeaving(_) => matches!(after.0, Phase::Leaving | Phase::Left) && draw,
