@@ -228,9 +228,10 @@ impl Node {
     }
 
     pub(crate) fn on_announce(&mut self, cluster: ClusterId, contacts: &[Member]) {
-        match self.phase {
+        let phase = self.phase;
+        match phase {
             Phase::Founding => self.meet(cluster, contacts),
-            Phase::Member if Some(cluster) != self.cluster => {
+            Phase::Member if Some(cluster) != self.cluster && self.every(Chore::Meet, ANNOUNCE_EVERY) => {
                 // It may be long gone: its word alone stops nobody.
                 let round = self.ask_round();
                 contacts
@@ -245,13 +246,16 @@ impl Node {
     /// A message from another cluster.
     pub(crate) fn on_other_cluster(&mut self, message: Message) {
         match message.body {
-            Body::Probe { round, founds } => self.on_probe(message.from, round, founds),
+            Body::Probe { round, founds } => {
+                self.on_probe(message.from, round, founds);
+                // It may be this one that has to yield.
+                self.on_announce(message.cluster.unwrap_or_default(), &[message.from]);
+            }
             Body::Probed { round, answer } => self.on_probed(message.from, round, answer),
             Body::Announce { cluster, contacts } => self.on_announce(cluster, &contacts),
             Body::Views { views } => self.on_recovered_views(views),
             _ => {
-                let other = message.cluster.unwrap_or(ClusterId { founded: 0, nonce: 0 });
-                self.on_announce(other, &[message.from]);
+                self.on_announce(message.cluster.unwrap_or_default(), &[message.from]);
             }
         }
     }

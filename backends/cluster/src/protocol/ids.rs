@@ -38,7 +38,7 @@ impl fmt::Debug for Member {
 }
 
 /// One founding of a cluster. The lesser of two is the older one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClusterId {
     /// When its founder's clock said that it was founded, in milliseconds since the Unix epoch.
     pub founded: u64,

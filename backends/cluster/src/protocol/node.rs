@@ -57,6 +57,7 @@ pub(crate) enum Chore {
     Bury,
     Catch,
     Announce,
+    Meet,
 }
 
 /// One process of the cluster.

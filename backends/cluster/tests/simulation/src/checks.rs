@@ -26,6 +26,9 @@ pub(crate) fn comes_to_rest(scenario: &Scenario, world: &mut World) -> Option<Fa
             break;
         }
     }
+    if world.is_beyond {
+        return None;
+    }
     if why.is_some() && has_lost_majority(scenario, world) {
         world.coverage.fault("a majority out at once: nothing goes on without an operator");
         return None;

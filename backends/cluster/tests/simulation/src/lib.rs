@@ -14,6 +14,7 @@
 //! | `safety` | which crash is within what the protocol promises to survive |
 //! | `hub`, `store` | clients that use the cluster as a store |
 //! | `run`, `checks` | carrying out a scenario, and what must hold |
+//! | `graves` | ends that one owner misses |
 //! | `shrink` | a smaller scenario that still fails |
 //! | `coverage` | what really happened |
 
@@ -21,6 +22,7 @@ mod checks;
 mod coverage;
 mod detector;
 mod fault;
+mod graves;
 mod hub;
 mod network;
 mod run;
@@ -32,6 +34,7 @@ mod world;
 
 pub use coverage::Coverage;
 pub use fault::Fault;
+pub use graves::graves;
 pub use run::{Failure, Outcome, run};
 pub use scenario::Scenario;
 pub use shrink::shrink;

@@ -48,6 +48,9 @@ impl Scenario {
         let mut faults: Vec<(Duration, Fault)> = (0..5 + rng.below(8))
             .map(|_| (BEGIN + Duration::from_millis(rng.next_u64() % span), Fault::any(&mut rng, processes)))
             .collect();
+        if rng.chance(25) {
+            faults.extend(handover(&mut rng, processes, span));
+        }
         faults.sort_by_key(|(at, _)| *at);
         let abilities = Abilities::default().creates_here();
         let plans = (0..14).map(|_| {
@@ -71,4 +74,19 @@ impl Scenario {
             variant: None,
         }
     }
+}
+
+/// Members come and go while a link is bad and messages are slow: what a change of owners has to be right about.
+fn handover(rng: &mut Rng, processes: usize, span: u64) -> Vec<(Duration, Fault)> {
+    let at = BEGIN + Duration::from_millis(rng.next_u64() % (span / 2).max(1));
+    let later = |by: u64| at + Duration::from_millis(by);
+    let (one, other) = (rng.below(processes), rng.below(processes));
+    let long = Duration::from_secs(4);
+    vec![
+        (at, Fault::Reordering(Duration::from_millis(60 + rng.next_u64() % 500), long)),
+        (later(rng.next_u64() % 600), Fault::CutOneWay(one, other, Duration::from_millis(1_500))),
+        (later(rng.next_u64() % 800), Fault::Start(processes)),
+        (later(300 + rng.next_u64() % 900), Fault::Leave(one, Some(Duration::from_secs(1)))),
+        (later(1_500 + rng.next_u64() % 900), Fault::Start(processes + 1)),
+    ]
 }

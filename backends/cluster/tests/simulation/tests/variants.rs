@@ -1,0 +1,46 @@
+//! Each rule of the protocol, left out, is missed by a check within a thousand seeds: the checks can fail.
+
+use abide_cluster::protocol::Variant;
+use abide_simulation::{Scenario, graves, run};
+
+/// The first of a thousand seeds that fails without the rule, and why.
+fn caught(variant: Variant) -> String {
+    let fails = |seed| {
+        let scenario = Scenario { variant: Some(variant), drains: false, ..Scenario::of(seed) };
+        run(&scenario, false).failure.map(|failure| (seed, failure))
+    };
+    let (seed, failure) = (1..=1_000).find_map(fails).expect("a thousand seeds do not miss the rule");
+    println!("{variant:?} is caught by seed {seed}: {}", failure.check);
+    failure.check.to_owned()
+}
+
+const HISTORY: &str = "every history is that of one session";
+
+macro_rules! variants {
+    ($($name:ident: $variant:ident,)+) => {$(
+        #[test]
+        fn $name() {
+            assert_eq!(caught(Variant::$variant), HISTORY);
+        }
+    )+};
+}
+
+variants! {
+    acknowledging_across_views_loses_a_write: AcknowledgeAcrossViews,
+    counting_a_new_owner_at_once_loses_a_write: CountAtOnce,
+    owners_that_take_late_messages_bring_the_past_back: NoFence,
+    repairing_after_the_answer_lets_reads_go_backwards: RepairAfterAnswer,
+    a_compare_and_commit_at_one_owner_loses_an_update: CompareAtOneOwner,
+    a_blind_write_past_a_promise_is_lost: WritesPastPromises,
+    judging_deadlines_by_one_clock_ends_a_live_session: OwnClock,
+}
+
+#[test]
+fn a_tombstone_that_goes_by_a_timer_alone_lets_an_ended_session_live_again() {
+    for seed in 1..=20 {
+        assert!(graves(seed, None).is_none(), "seed {seed}");
+    }
+    let variant = Some(Variant::TombstoneByTimer);
+    let (seed, failure) = (1..=1_000).find_map(|seed| Some((seed, graves(seed, variant)?))).unwrap();
+    println!("{variant:?} is caught by seed {seed}: {failure}");
+}
