@@ -59,6 +59,8 @@ impl Node {
             let is_in = self.views.current().is_some_and(|placed| placed.view.has(join.id));
             // Who was a member once is not that process any more, or is on its way out.
             if !is_in && self.views.ever_had(join.id) {
+                self.step("join: a former member has to begin anew");
+                self.send_to(*join, Body::Bye);
                 continue;
             }
             if !is_in {

@@ -248,7 +248,7 @@ impl Node {
             Body::Probe { round, founds } => self.on_probe(message.from, round, founds),
             Body::Probed { round, answer } => self.on_probed(message.from, round, answer),
             Body::Announce { cluster, contacts } => self.on_announce(cluster, &contacts),
-            Body::Bye => self.on_link_lost(from),
+            Body::Bye => self.on_bye(from),
             Body::Unknown { .. } => {}
         }
     }

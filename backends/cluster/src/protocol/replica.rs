@@ -175,7 +175,7 @@ mod tests {
         let mut changes = Changes::new(Stamps::new(9).next(now), era);
         changes.set("a", b"1".as_slice());
         let rules = CommitRules::at(now);
-        let mut write =
+        let write =
             |cell: &mut Cell, generation| cell.write(generation, &changes, &rules, Duration::ZERO, None);
         assert_eq!(write(&mut cell, ballot(2)), Err(Nack::Overtaken(ballot(1))));
         assert_eq!(write(&mut cell, ballot(1)), Ok(()));

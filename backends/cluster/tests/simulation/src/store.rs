@@ -8,7 +8,7 @@ use std::time::Duration;
 use abide_cluster::protocol::{Answer, Request};
 use abide_core::{
     Capabilities, Changes, CommitOptions, CreateOptions, Drained, EndOptions, EndOutcome, EndReason,
-    EndUserOptions, Error, ErrorKind, LoadOptions, Loaded, Page, Peek, Readiness, Record, SessionKey,
+    EndUserOptions, Error, ErrorKind, LoadOptions, Loaded, Metric, Page, Peek, Readiness, Record, SessionKey,
     SessionStore, UserPage, Version, async_trait,
 };
 
@@ -105,6 +105,10 @@ impl SessionStore for SimulatedStore {
 
     async fn ready(&self) -> Readiness {
         Readiness::Ready
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        Vec::new()
     }
 
     fn capabilities(&self) -> Capabilities {
