@@ -55,7 +55,8 @@ async fn spread(clients: &Clients, seed: u64) -> [usize; NODES] {
         let (clients, mut random) = (clients.clone(), fastrand::Rng::with_seed(seed ^ task as u64));
         tasks.spawn(async move {
             let (mut counts, zipf) = ([0; NODES], Zipf::of(CLIENTS));
-            for _ in 0..REQUESTS / AT_ONCE {
+            let share = REQUESTS / AT_ONCE + usize::from(task < REQUESTS % AT_ONCE);
+            for _ in 0..share {
                 let mut client = clients[zipf.pick(&mut random)].lock().await;
                 let known = !client.cookies.is_empty();
                 let (method, path) = if known { (Method::GET, "/me") } else { (Method::POST, "/login") };
