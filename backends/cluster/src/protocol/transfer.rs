@@ -32,6 +32,8 @@ pub(crate) struct Transfer {
     taken: BTreeMap<SlotId, Taking>,
     bulk: BTreeMap<SlotId, Bulk>,
     plan: Option<Planned>,
+    /// Not every slot of the view was looked at yet.
+    begins: bool,
     told: u64,
 }
 
@@ -57,7 +59,10 @@ impl Node {
     pub(crate) fn take_slots(&mut self) {
         let Some(placed) = self.views.current().cloned() else { return };
         self.transfer.plan = None;
+        // The first slot may be complete before the next one is looked at: that is not all of them.
+        self.transfer.begins = true;
         placed.slots().for_each(|slot| self.take_next(slot));
+        self.transfer.begins = false;
         self.pull();
         self.synced_if_done();
     }
@@ -128,13 +133,17 @@ impl Node {
 
     /// The last view for which this node has all its slots.
     pub(crate) fn synced_in(&self) -> u64 {
-        let behind = u64::from(!self.transfer.taken.is_empty());
+        let behind = u64::from(!self.transfer.taken.is_empty() || self.transfer.begins);
         self.views.number().saturating_sub(behind)
     }
 
     fn synced_if_done(&mut self) {
         let view = self.synced_in();
-        if self.transfer.taken.is_empty() && self.transfer.told < view && self.phase.serves() {
+        if !self.transfer.begins
+            && self.transfer.taken.is_empty()
+            && self.transfer.told < view
+            && self.phase.serves()
+        {
             self.transfer.told = view;
             self.step("transfer: has all its slots");
             self.tell_synced(view);

@@ -28,6 +28,7 @@ macro_rules! variants {
 variants! {
     acknowledging_across_views_loses_a_write: AcknowledgeAcrossViews,
     counting_a_new_owner_at_once_loses_a_write: CountAtOnce,
+    syncing_a_new_owner_from_one_loses_a_write: SyncFromOne,
     owners_that_take_late_messages_bring_the_past_back: NoFence,
     repairing_after_the_answer_lets_reads_go_backwards: RepairAfterAnswer,
     a_compare_and_commit_at_one_owner_loses_an_update: CompareAtOneOwner,
