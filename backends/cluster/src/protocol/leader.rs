@@ -125,7 +125,9 @@ impl Node {
         }
         // A view must not be made to depend on who is out of reach: those who want to come or go wait until these are out.
         let all_there = self.suspects().iter().all(|id| gone.contains(id));
-        let joins = if all_there { joins } else { Vec::new() };
+        // No more come at once than owners of a slot may be missing, for these may be gone before they have anything.
+        let most = usize::from(placed.view.copies / 2).max(1);
+        let joins: Vec<Member> = joins.into_iter().filter(|_| all_there).take(most).collect();
         let wished = self.leader.leaves.keys().copied().filter(|_| all_there);
         let leaves = wished.chain(gone.iter().copied());
         let leaves: Vec<NodeId> = leaves.filter(|id| placed.view.has(*id)).collect();
