@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test interleavings defences bench lint docs features deny fuzz
+.PHONY: test failovers interleavings defences bench lint docs features deny fuzz
 
 ## Every test of every member, with all features. Installs what the tests need and is missing.
 test:
@@ -17,6 +17,10 @@ interleavings:
 ## Takes each defence out of a copy of the code, one at a time, and sees the test fail that names it.
 defences:
 	$(CARGO) run --locked -p abide-defences
+
+## What a failover of Redis costs, and what holds of every one: a table. About ten minutes.
+failovers:
+	$(CARGO) run --release --locked -p abide-failovers
 
 ## abide beside the bare router and its peers, in one run.
 bench:
