@@ -90,9 +90,9 @@ mod tests {
     use std::future::ready;
 
     use http::{Method, StatusCode};
+    use tokio::net::TcpSocket;
 
     use super::*;
-    use crate::addresses;
     use crate::browser::{Browser, Reply};
     use crate::wire;
 
@@ -101,6 +101,14 @@ mod tests {
         let address = listener.local_addr().unwrap();
         tokio::spawn(async { axum::serve(listener, Router::new().fallback(|| ready("served"))).await });
         address
+    }
+
+    /// A server that is dead: its address is taken for as long as the socket lives, and nobody listens there.
+    fn dead() -> (TcpSocket, SocketAddr) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, address)
     }
 
     /// Takes a connection, and hangs up on the request.
@@ -152,7 +160,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_pinned_client_moves_for_good_when_its_server_is_gone() {
-        let servers = [("a", addresses::free().unwrap()), ("b", server().await), ("c", server().await)];
+        let (_dead, gone) = dead();
+        let servers = [("a", gone), ("b", server().await), ("c", server().await)];
         let (_balancer, browser) = balancer(Balancing::Pinned, &servers).await;
         browser.accept(&format!("{PIN}=a"));
         let moved = visited(&browser, 3).await;
@@ -169,8 +178,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_living_server_the_answer_is_503() {
-        let (_balancer, browser) =
-            balancer(Balancing::RoundRobin, &[("a", addresses::free().unwrap())]).await;
+        let (_dead, gone) = dead();
+        let (_balancer, browser) = balancer(Balancing::RoundRobin, &[("a", gone)]).await;
         assert_eq!(visit(&browser).await.status, Some(StatusCode::SERVICE_UNAVAILABLE));
     }
 }
