@@ -111,17 +111,24 @@ impl RedisCluster {
         self.position(lines.iter().filter(|line| line.master).find(has).expect("a master has the slot").port)
     }
 
-    /// One of the replicas of a master that run.
+    /// One of the replicas of a master that run: waits until every server knows of one.
     ///
     /// # Panics
     ///
-    /// Where there is none.
+    /// Where that takes longer than a minute.
     pub async fn replica_of(&self, master: usize) -> usize {
-        let lines = lines(self.any()).await;
+        self.until("everybody knows of a replica", async |server| {
+            self.a_replica(server, master).await.is_some()
+        })
+        .await;
+        self.a_replica(self.any(), master).await.expect("the master has a replica")
+    }
+
+    async fn a_replica(&self, asked: &Redis, master: usize) -> Option<usize> {
+        let lines = lines(asked).await;
         let id = self.id_of(&lines, master);
-        let replica =
-            lines.iter().find(|line| line.of == id && self.servers[self.position(line.port)].serves());
-        self.position(replica.expect("the master has a replica").port)
+        let mut replicas = lines.iter().filter(|line| line.of == id).map(|line| self.position(line.port));
+        replicas.find(|replica| self.servers[*replica].serves())
     }
 
     /// The slots of a server, from the first to the last of each range; none of a replica.
