@@ -2,28 +2,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::sync::Arc;
+mod stage;
+
 use std::time::Duration;
 
-use abide_core::{
-    CreateOptions, EndReason, ErrorKind, ManualClock, NewRecord, Record, SessionStore, Stamps, Timestamp,
-    Token,
-};
-use abide_memory::MemoryStore;
-
-const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+use abide_core::{CreateOptions, EndReason, ErrorKind, NewRecord, Record, SessionStore};
+use stage::{START, Stage, key, token};
 
 #[tokio::test]
 async fn a_visitors_session_whose_request_began_before_the_end_of_all_is_refused() {
-    let clock = Arc::new(ManualClock::at(START));
-    let store = MemoryStore::builder().clock(clock.clone()).build();
-    clock.advance(Duration::from_secs(1));
-    store.end_all(EndReason::EndedByAdministrator).await.unwrap();
-    let create = async |n: u8, began| {
-        let (token, stamps) = (Token::from_bytes([n; 32]), Stamps::new(1));
-        let new = NewRecord::new(stamps.next(began), [1; 16], token.verifier(), began);
-        let answer =
-            store.create(token.key(), Record::create(new), &CreateOptions::default().began(began)).await;
+    let stage = Stage::new(|store| store);
+    stage.clock.advance(Duration::from_secs(1));
+    stage.store.end_all(EndReason::EndedByAdministrator).await.unwrap();
+    let create = async |n: u32, began| {
+        let new = NewRecord::new(stage.stamps.next(began), [1; 16], token(n).verifier(), began);
+        let options = CreateOptions::default().began(began);
+        let answer = stage.store.create(&key(n), Record::create(new), &options).await;
         answer.map(|_| ()).map_err(|error| error.kind())
     };
     assert_eq!(create(1, START).await, Err(ErrorKind::Superseded));

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod stage;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,29 +12,16 @@ use std::time::Duration;
 
 use abide_core::{
     Changes, Clock, CommitOptions, CreateOptions, EndOptions, EndReason, Error, ErrorKind, LoadOptions,
-    ManualClock, NewEra, NewRecord, Record, SessionKey, SessionStore, Stamps, Timestamp, Token,
+    NewEra, NewRecord, Record, SessionStore, Timestamp,
 };
-use abide_memory::{MemoryStore, MemoryStoreBuilder};
 use proptest::prelude::*;
+use stage::{START, Stage, key, token};
 use tracing::{Metadata, Subscriber, span};
 
-const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(3600);
 
-struct Stage {
-    store: MemoryStore,
-    clock: Arc<ManualClock>,
-    stamps: Stamps,
-}
-
 impl Stage {
-    fn new(bounded: impl FnOnce(MemoryStoreBuilder) -> MemoryStoreBuilder) -> Self {
-        let clock = Arc::new(ManualClock::at(START));
-        let store = bounded(MemoryStore::builder().clock(clock.clone())).build();
-        Self { store, clock, stamps: Stamps::new(1) }
-    }
-
     fn now(&self) -> Timestamp {
         Clock::now(&*self.clock)
     }
@@ -90,16 +79,6 @@ impl Stage {
 
 fn kind<T>(answer: Result<T, Error>) -> Result<(), ErrorKind> {
     answer.map(|_| ()).map_err(|error| error.kind())
-}
-
-fn token(n: u32) -> Token {
-    let mut bytes = [0; 32];
-    bytes[..4].copy_from_slice(&n.to_le_bytes());
-    Token::from_bytes(bytes)
-}
-
-fn key(n: u32) -> SessionKey {
-    *token(n).key()
 }
 
 #[tokio::test]

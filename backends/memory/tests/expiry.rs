@@ -2,33 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::sync::Arc;
+mod stage;
+
 use std::time::Duration;
 
 use abide_core::{
-    Changes, CommitOptions, CreateOptions, ErrorKind, LoadOptions, ManualClock, NewRecord, Record,
-    SessionStore, Stamps, Timestamp, Token,
+    Changes, CommitOptions, CreateOptions, ErrorKind, LoadOptions, NewRecord, Record, SessionStore,
+    Timestamp, Token,
 };
-use abide_memory::{MemoryStore, MemoryStoreBuilder};
+use stage::{START, Stage, token};
 
-const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const MINUTE: Duration = Duration::from_secs(60);
 /// A session leaves at most this long after its deadline.
 const LAG: Duration = Duration::from_secs(10);
 
-struct Stage {
-    store: MemoryStore,
-    clock: Arc<ManualClock>,
-    stamps: Stamps,
-}
-
 impl Stage {
-    fn new(bounded: impl FnOnce(MemoryStoreBuilder) -> MemoryStoreBuilder) -> Self {
-        let clock = Arc::new(ManualClock::at(START));
-        let store = bounded(MemoryStore::builder().clock(clock.clone())).build();
-        Self { store, clock, stamps: Stamps::new(1) }
-    }
-
     fn record(&self, token: &Token, created: Timestamp) -> Record {
         let stamp = self.stamps.next(created);
         Record::create(NewRecord::new(stamp, [1; 16], token.verifier(), START).idle_timeout(30 * MINUTE))
@@ -48,12 +36,6 @@ impl Stage {
         changes.set_idle_timeout(MINUTE);
         self.store.commit(token.key(), loaded.version, &changes, &CommitOptions::default()).await.unwrap();
     }
-}
-
-fn token(n: u32) -> Token {
-    let mut bytes = [0; 32];
-    bytes[..4].copy_from_slice(&n.to_le_bytes());
-    Token::from_bytes(bytes)
 }
 
 #[tokio::test]

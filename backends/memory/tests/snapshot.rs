@@ -12,12 +12,11 @@ use std::time::Duration;
 
 use abide_core::{
     Changes, CommitOptions, CreateOptions, EndOptions, EndReason, EndUserOptions, ErrorKind, LoadOptions,
-    ManualClock, NewRecord, Page, Readiness, Record, SessionKey, SessionStore, Stamps, Timestamp, Token,
+    ManualClock, NewRecord, Page, Readiness, Record, SessionKey, SessionStore, Stamps,
 };
 use abide_memory::{MemoryStore, MemoryStoreBuilder, SnapshotError};
-use stage::Directory;
+use stage::{Directory, START, key, token};
 
-const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 const HOUR: Duration = Duration::from_secs(3600);
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -50,7 +49,7 @@ impl Place {
         self.try_open().await.unwrap()
     }
 
-    fn record(&self, n: u16, user: Option<&str>) -> Record {
+    fn record(&self, n: u32, user: Option<&str>) -> Record {
         let now = abide_core::Clock::now(&*self.clock);
         let stamp = self.stamps.next(now);
         let new = NewRecord::new(stamp, [1; 16], token(n).verifier(), now)
@@ -63,7 +62,7 @@ impl Place {
         })
     }
 
-    async fn create(&self, store: &MemoryStore, n: u16, user: Option<&str>) -> Result<(), abide_core::Error> {
+    async fn create(&self, store: &MemoryStore, n: u32, user: Option<&str>) -> Result<(), abide_core::Error> {
         store.create(&key(n), self.record(n, user), &CreateOptions::default()).await.map(|_| ())
     }
 
@@ -90,17 +89,7 @@ impl Place {
     }
 }
 
-fn token(n: u16) -> Token {
-    let mut bytes = [0; 32];
-    bytes[..2].copy_from_slice(&n.to_le_bytes());
-    Token::from_bytes(bytes)
-}
-
-fn key(n: u16) -> SessionKey {
-    *token(n).key()
-}
-
-async fn held(store: &MemoryStore, n: u16) -> Option<Arc<Record>> {
+async fn held(store: &MemoryStore, n: u32) -> Option<Arc<Record>> {
     store.load(&key(n), &LoadOptions::default()).await.unwrap().map(|loaded| loaded.record)
 }
 
@@ -109,7 +98,7 @@ async fn keys_of(store: &MemoryStore, user: &str) -> Vec<SessionKey> {
     page.sessions.iter().map(|session| session.key).collect()
 }
 
-async fn end(store: &MemoryStore, n: u16) -> Result<bool, ErrorKind> {
+async fn end(store: &MemoryStore, n: u32) -> Result<bool, ErrorKind> {
     let ended = store.end(&key(n), EndReason::LoggedOut, &EndOptions::default()).await;
     ended.map(|outcome| outcome.was_live).map_err(|error| error.kind())
 }
@@ -243,7 +232,7 @@ async fn the_end_of_all_of_a_user_and_of_everybody_is_remembered_over_a_restart(
     store.drain(DEADLINE).await.unwrap();
     let next = place.open().await;
     let early = CreateOptions::default().began(began);
-    let login = async |store: &MemoryStore, n: u16, user: Option<&str>| {
+    let login = async |store: &MemoryStore, n: u32, user: Option<&str>| {
         let answer = store.create(&key(n), place.record(n, user), &early).await;
         answer.map(|_| ()).map_err(|error| error.kind())
     };

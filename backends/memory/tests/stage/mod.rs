@@ -3,7 +3,40 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use abide_core::{ManualClock, SessionKey, Stamps, Timestamp, Token};
+use abide_memory::{MemoryStore, MemoryStoreBuilder};
+
+/// When every test begins.
+pub(crate) const START: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// A store whose time stands still until it is told. What a test program does with it, it adds itself.
+pub(crate) struct Stage {
+    pub(crate) store: MemoryStore,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) stamps: Stamps,
+}
+
+impl Stage {
+    pub(crate) fn new(bounded: impl FnOnce(MemoryStoreBuilder) -> MemoryStoreBuilder) -> Self {
+        let clock = Arc::new(ManualClock::at(START));
+        let store = bounded(MemoryStore::builder().clock(clock.clone())).build();
+        Self { store, clock, stamps: Stamps::new(1) }
+    }
+}
+
+/// The token of the session with that number.
+pub(crate) fn token(n: u32) -> Token {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&n.to_le_bytes());
+    Token::from_bytes(bytes)
+}
+
+pub(crate) fn key(n: u32) -> SessionKey {
+    *token(n).key()
+}
 
 /// A directory of one test, removed with what is in it.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use abide_core::ErrorKind;
 use abide_harness::Redis;
-use abide_redis::connect::{LinkOptions, Script, Terms};
+use abide_redis::connect::{LinkOptions, Script, Servers, Terms};
 use redis::Value;
 use tokio::time::Instant;
 
@@ -94,6 +94,16 @@ async fn a_server_that_wants_more_replicas_is_unavailable() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
 
+/// A thousand refusals together take less than one deadline.
+async fn refuses_at_once(servers: &Servers) {
+    let begin = Instant::now();
+    for _ in 0..1_000 {
+        let error = servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(begin.elapsed() < Duration::from_secs(1), "a thousand refusals took {:?}", begin.elapsed());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_costs_no_request_its_deadline_and_is_found_again() {
     let mut redis = Redis::single().await;
@@ -103,13 +113,7 @@ async fn a_killed_server_costs_no_request_its_deadline_and_is_found_again() {
     load.goes_on().await;
     redis.kill9().await;
     until(|| !servers.ready()).await;
-    // A thousand refusals together take less than one deadline.
-    let begin = Instant::now();
-    for _ in 0..1_000 {
-        let error = servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert!(begin.elapsed() < Duration::from_secs(1), "a thousand refusals took {:?}", begin.elapsed());
-    }
+    refuses_at_once(&servers).await;
     redis.restart().await;
     load.goes_on().await;
     load.end().await;
@@ -124,12 +128,7 @@ async fn a_hung_server_is_given_up_and_used_again_once_it_goes_on() {
     load.goes_on().await;
     redis.stop().await;
     until(|| !servers.ready()).await;
-    let begin = Instant::now();
-    for _ in 0..1_000 {
-        let error = servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert!(begin.elapsed() < Duration::from_secs(1), "a thousand refusals took {:?}", begin.elapsed());
-    }
+    refuses_at_once(&servers).await;
     redis.cont().await;
     load.goes_on().await;
     load.end().await;
