@@ -4,23 +4,32 @@
 
 use abide::core::{EndOptions, EndReason, ErrorKind, SessionStore as _};
 use abide::event::EventKind;
-use abide::{Error, Keep};
+use abide::{Error, Keep, Session};
 use abide_harness::Method;
+use axum::response::IntoResponse;
 use http::StatusCode;
 use tokio::task::JoinSet;
 
 use crate::stage::{Client, Stage};
 
-/// A request that looks, lets `other` come between, and then writes.
-async fn write_after(client: &mut Client, other: impl AsyncFnOnce()) -> (StatusCode, usize) {
+/// A request that looks, lets `other` come between, and then does `act`: the status, and how many cookies it sends.
+async fn after<R: IntoResponse>(
+    client: &mut Client,
+    other: impl AsyncFnOnce(),
+    act: impl AsyncFnOnce(Session) -> Result<R, Error>,
+) -> (StatusCode, usize) {
     let answer = client
         .ask(async |session| {
             session.get::<i64>("n").await?;
             other().await;
-            session.insert("role", &1)
+            act(session).await
         })
         .await;
     (answer.status, answer.set_cookies().len())
+}
+
+async fn write_after(client: &mut Client, other: impl AsyncFnOnce()) -> (StatusCode, usize) {
+    after(client, other, async |session| session.insert("role", &1)).await
 }
 
 #[tokio::test]
@@ -61,14 +70,9 @@ async fn an_update_begun_before_a_login_is_a_409_too() {
     let stage = Stage::new().await;
     let mut client = stage.visitor().await;
     let mut tab = client.tab();
-    let answer = client
-        .ask(async |session| {
-            session.get::<i64>("n").await?;
-            tab.log_in("ada").await.is_ok();
-            session.increment("n", 1).await.map(drop)
-        })
-        .await;
-    assert_eq!(answer.status, StatusCode::CONFLICT);
+    let login = async || tab.log_in("ada").await.is_ok();
+    let answer = after(&mut client, login, async |session| session.increment("n", 1).await.map(drop)).await;
+    assert_eq!(answer, (StatusCode::CONFLICT, 0));
     assert_eq!(tab.get("n").await, Some(1));
 }
 
@@ -77,14 +81,9 @@ async fn of_two_logins_one_wins_and_the_other_sends_no_cookie() {
     let stage = Stage::new().await;
     let mut client = stage.visitor().await;
     let mut tab = client.tab();
-    let answer = client
-        .ask(async |session| {
-            session.get::<i64>("n").await?;
-            tab.log_in("ada").await.is_ok();
-            session.log_in("eve").await
-        })
-        .await;
-    assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::CONFLICT, 0));
+    let login = async || tab.log_in("ada").await.is_ok();
+    let answer = after(&mut client, login, async |session| session.log_in("eve").await).await;
+    assert_eq!(answer, (StatusCode::CONFLICT, 0));
     assert_eq!(tab.name().await.as_deref(), Some("ada"));
     assert_eq!(client.name().await, None, "the loser's token is dead");
 }
@@ -104,14 +103,9 @@ async fn a_logout_beats_a_login_that_is_under_way() {
     let stage = Stage::new().await;
     let mut client = stage.user("ada").await;
     let mut tab = client.tab();
-    let answer = client
-        .ask(async |session| {
-            session.user().await?;
-            tab.log_out().await.is_ok();
-            session.log_in("ada").await
-        })
-        .await;
-    assert_eq!((answer.status, answer.set_cookies().len()), (StatusCode::UNAUTHORIZED, 0));
+    let logout = async || tab.log_out().await.is_ok();
+    let answer = after(&mut client, logout, async |session| session.log_in("ada").await).await;
+    assert_eq!(answer, (StatusCode::UNAUTHORIZED, 0));
     assert!(stage.stored(&client).await.is_none());
 }
 
