@@ -86,8 +86,9 @@ impl Node {
             Work::Load | Work::Mend => Edit::Keep,
         };
         let came = edit.apply(held, Judge { now, in_doubt: operation.in_doubt });
-        operation.was_in_doubt = operation.in_doubt;
-        operation.in_doubt |= came.value.is_some();
+        let doubt_before = operation.in_doubt;
+        // Whoever asked for a session that was due changed nothing.
+        operation.in_doubt |= came.value.is_some() && !matches!(edit, Edit::Expire);
         let step =
             if came.value.is_some() { "cas: stores a new value" } else { "cas: stores what was there" };
         let value = came.value.unwrap_or_else(|| held.clone());
@@ -96,7 +97,7 @@ impl Node {
             _ => Then::Answer(came.answer),
         };
         self.step(step);
-        self.store(id, ballot, value, then);
+        self.store(id, ballot, value, doubt_before, then);
     }
 
     /// The broken form: the copy of the first owner decides.

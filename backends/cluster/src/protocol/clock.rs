@@ -1,7 +1,8 @@
 //! What time it is, for deadlines: the median of the members' clocks.
 //!
 //! **Invariant.** One clock that is wrong moves no deadline. A node that has not heard the clocks of a majority lately does
-//! not judge deadlines at all; it could not commit anything either.
+//! not judge deadlines at all; it could not commit anything either. Where fewer than three clocks are left, none can be
+//! outvoted: then what they agreed on before, carried on by the monotonic clock, is one more.
 
 use std::time::Duration;
 
@@ -24,6 +25,11 @@ impl Node {
         }
         let now = self.now.elapsed;
         let mut readings = vec![self.now.wall];
+        let mut clocks = self.beats_with.len() + 1;
+        if let Some((agreed, at)) = self.agreed.filter(|_| clocks < 3) {
+            readings.push(agreed + now.saturating_sub(at));
+            clocks += 1;
+        }
         for id in &self.beats_with {
             let reading = self.peers.get(id).and_then(|peer| peer.wall);
             readings.extend(reading.and_then(|(wall, at)| {
@@ -31,13 +37,19 @@ impl Node {
                 (age <= FRESH).then(|| wall + age)
             }));
         }
-        let clocks = self.beats_with.len() + 1;
         readings.sort_unstable();
         // As many as may be wrong are taken for being ahead: where some are silent, a deadline is rather late than early.
         let wrong = clocks - majority(clocks);
         let last = readings.len() - 1;
         let at = (last / 2).min(last.saturating_sub(wrong));
         (readings.len() >= majority(clocks)).then(|| readings[at])
+    }
+
+    /// Remembers what several clocks agree on, for when fewer are left.
+    pub(crate) fn agree(&mut self) {
+        if !self.beats_with.is_empty() {
+            self.agreed = self.judged_now().map(|time| (time, self.now.elapsed)).or(self.agreed);
+        }
     }
 
     /// Whether this node's clock is too far from the others'.

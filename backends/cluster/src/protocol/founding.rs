@@ -192,8 +192,7 @@ impl Node {
     }
 
     fn contact(&mut self) {
-        let known = self.views.current().map(|placed| placed.view.members.clone());
-        let contacts = known.unwrap_or_else(|| self.founding.contacts.clone());
+        let contacts = self.founding.contacts.clone();
         let at = self.draws.below(contacts.len() as u64) as usize;
         for member in contacts.iter().cycle().skip(at).take(contacts.len().min(2)) {
             self.send_to(*member, Body::Want { joins: vec![self.me], leaves: Vec::new() });
@@ -231,6 +230,8 @@ impl Node {
         let phase = self.phase;
         match phase {
             Phase::Founding => self.meet(cluster, contacts),
+            // Those that this node knew may all be gone by now.
+            Phase::Joining if Some(cluster) == self.cluster => self.founding.contacts = contacts.to_vec(),
             Phase::Member if Some(cluster) != self.cluster && self.every(Chore::Meet, ANNOUNCE_EVERY) => {
                 // It may be long gone: its word alone stops nobody.
                 let round = self.ask_round();

@@ -10,7 +10,7 @@ use super::ids::{Member, NodeId};
 use super::message::Body;
 use super::node::{Chore, Node, Phase};
 use super::paxos::{Acceptor, Next, Proposer, Step};
-use super::view::View;
+use super::view::{View, Views};
 
 const LEAD_EVERY: Duration = Duration::from_millis(100);
 const TELL_EVERY: Duration = Duration::from_millis(500);
@@ -250,10 +250,20 @@ impl Node {
     }
 
     pub(crate) fn on_views(&mut self, views: Vec<View>) {
-        for view in views {
-            if self.views.current().is_none() && self.phase == Phase::Joining {
-                self.cluster = Some(view.cluster);
+        let (Some(first), Some(last)) = (views.first(), views.last()) else { return };
+        let is_gap = self.views.current().is_some() && first.number > self.views.number() + 1;
+        match self.phase {
+            // Whoever is no member yet needs nothing of what was before, nor of a cluster that this one was recovered from.
+            Phase::Joining if is_gap || self.views.current().is_none() => {
+                (self.cluster, self.views) = (Some(last.cluster), Views::default());
             }
+            Phase::Member | Phase::Leaving if is_gap && self.cluster == Some(last.cluster) => {
+                self.step("view: lags too far behind, and begins anew");
+                return self.retire();
+            }
+            _ => {}
+        }
+        for view in views {
             if self.cluster == Some(view.cluster) && self.views.learn(view) {
                 self.enter();
             }

@@ -76,6 +76,8 @@ pub struct Node {
     pub(crate) founding: Founding,
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     pub(crate) beats_with: BTreeSet<NodeId>,
+    /// What time several clocks agreed on, and when.
+    pub(crate) agreed: Option<(abide_core::Timestamp, Duration)>,
     pub(crate) copies: BTreeMap<SlotId, Copy>,
     pub(crate) answered: super::copies::Answered,
     pub(crate) transfer: Transfer,
@@ -112,6 +114,7 @@ impl Node {
             founding: Founding::default(),
             peers: BTreeMap::new(),
             beats_with: BTreeSet::new(),
+            agreed: None,
             copies: BTreeMap::new(),
             answered: super::copies::Answered::default(),
             transfer: Transfer::default(),
@@ -193,6 +196,7 @@ impl Node {
     }
 
     fn tick(&mut self) {
+        self.agree();
         self.beat_on();
         self.found_on();
         self.contact_on();

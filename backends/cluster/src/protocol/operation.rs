@@ -68,8 +68,6 @@ pub(crate) struct Operation {
     pub(crate) stage: Stage,
     /// Whether something was sent that may be stored, and with it the operation.
     pub(crate) in_doubt: bool,
-    /// Whether that was so before what is being stored.
-    pub(crate) was_in_doubt: bool,
     /// The highest ballot that stood in its way.
     pub(crate) beyond: Ballot,
 }
@@ -100,7 +98,8 @@ pub(crate) enum Stage {
         value: Held,
         stored: Vec<NodeId>,
         refused: Vec<NodeId>,
-        was_in_doubt: bool,
+        /// Whether the operation is in doubt also where this is stored nowhere.
+        doubt_before: bool,
         then: Then,
     },
 }
@@ -191,7 +190,6 @@ impl Node {
             owners: Vec::new(),
             stage: Stage::Waiting { until: now },
             in_doubt: false,
-            was_in_doubt: false,
             beyond: Ballot::ZERO,
         };
         self.operations.under_way.insert(id, operation);
@@ -261,6 +259,10 @@ impl Node {
         let id = reply.operation;
         let across = self.is_broken(Variant::AcknowledgeAcrossViews);
         let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
+        // A process that stood still finds answers to what it asked long ago: by now they may be about a forgotten session.
+        if self.now.elapsed.saturating_sub(operation.started) >= self.settings.operation {
+            return self.give_up(id);
+        }
         let is_current = reply.round == operation.round && reply.view == operation.view;
         if !is_current && !across || !operation.owners.contains(&from) {
             return;
@@ -299,8 +301,8 @@ impl Node {
     /// A higher ballot stands in the way of what is to be stored. Where every owner says so, it is stored nowhere.
     fn overtaken(&mut self, id: OperationId) {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
-        let Stage::Storing { stored, refused, was_in_doubt, .. } = &operation.stage else { return };
-        let (doubt, owners) = (*was_in_doubt, &operation.owners);
+        let Stage::Storing { stored, refused, doubt_before, .. } = &operation.stage else { return };
+        let (doubt, owners) = (*doubt_before, &operation.owners);
         let is_mend = matches!(operation.work, Work::Mend);
         let left = owners.len() - refused.len();
         if left >= self.needed(operation) && !is_mend {
@@ -373,13 +375,26 @@ impl Node {
         operation.owners.len().saturating_sub(states.refused.len()) < self.needed(operation)
     }
 
+    /// Stores at a majority what owners told, and then goes on. It is nothing new: refused everywhere, it leaves the operation
+    /// in the doubt it was in.
+    pub(crate) fn store_told(&mut self, id: OperationId, ballot: Ballot, value: Held, then: Then) {
+        let in_doubt = self.operations.under_way.get(&id).is_some_and(|operation| operation.in_doubt);
+        self.store(id, ballot, value, in_doubt, then);
+    }
+
     /// Stores a value at a majority, and then goes on.
-    pub(crate) fn store(&mut self, id: OperationId, ballot: Ballot, value: Held, then: Then) {
+    pub(crate) fn store(
+        &mut self,
+        id: OperationId,
+        ballot: Ballot,
+        value: Held,
+        doubt_before: bool,
+        then: Then,
+    ) {
         let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
-        let (value, was_in_doubt) = (value, operation.was_in_doubt);
         let (stored, refused) = (Vec::new(), Vec::new());
         operation.stage =
-            Stage::Storing { ballot, value: value.clone(), stored, refused, was_in_doubt, then };
+            Stage::Storing { ballot, value: value.clone(), stored, refused, doubt_before, then };
         self.ask_all(id, |_| What::Store { ballot, value: value.clone() });
     }
 

@@ -75,7 +75,7 @@ impl Node {
             self.ask_all(id, |_| What::Store { ballot: generation, value: value.clone() });
             return self.found(id, generation, &value);
         }
-        self.store(id, generation, value, Then::Found);
+        self.store_told(id, generation, value, Then::Found);
     }
 
     /// A majority holds this value of this generation.

@@ -1,7 +1,8 @@
 //! Going on without a majority, because an operator says so: a new cluster of what is left.
 //!
 //! **Invariant.** The new cluster has another id, so nothing of the old one counts in it. A slot is taken over from every
-//! survivor that owned it; where they are no majority, something may be missing, and the operator is told so.
+//! survivor that owned it, and is not taken out of a later view; where they are no majority, something may be missing, and the
+//! operator is told so.
 
 use super::ids::{ClusterId, NodeId};
 use super::io::Output;
@@ -37,11 +38,16 @@ impl Node {
 
     /// A survivor is told of the new cluster.
     pub(crate) fn on_recovered_views(&mut self, views: Vec<View>) {
-        let number = self.views.number();
-        let next = views.into_iter().find(|view| view.number == number + 1);
-        let Some(view) = next.filter(|view| view.recovered && view.has(self.me.id)) else { return };
-        self.step("recover: goes on in the new cluster");
-        self.cluster = Some(view.cluster);
-        self.on_views(vec![view]);
+        for view in views {
+            let is_next = view.number == self.views.number() + 1;
+            if is_next && view.recovered && view.has(self.me.id) && self.phase.serves() {
+                self.step("recover: goes on in the new cluster");
+                self.cluster = Some(view.cluster);
+            }
+            // It may lag: then the last views of the old cluster come first.
+            if is_next && self.cluster == Some(view.cluster) {
+                self.on_views(vec![view]);
+            }
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Suspecting a peer, which costs nothing, and evicting it, which copies its slots.
 //!
 //! **Invariant.** A suspect is a peer that this node would not wait for; it goes on counting. Only a verdict of the failure
-//! detector at a majority of the members, about a peer not heard of for [`EVICTED_AFTER`], takes it out of the view.
+//! detector at a majority of the members, about a peer not heard of for [`EVICTED_AFTER`], takes it out of the view. Who is no
+//! member has no vote, though it may know the view.
 
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ impl Node {
         let is_good = |at: Duration| now.saturating_sub(at) < WORD;
         let is_evicted = |id: NodeId| {
             let Some(peer) = self.peers.get(&id) else { return false };
-            let votes = peer.down_votes.iter().filter(|(_, at)| is_good(*at)).count();
+            let votes = peer.down_votes.iter().filter(|(by, at)| placed.view.has(*by) && is_good(*at)).count();
             let silent = now.saturating_sub(peer.heard) >= EVICTED_AFTER;
             silent && votes + usize::from(peer.is_down) >= majority
         };

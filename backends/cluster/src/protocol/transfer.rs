@@ -103,14 +103,15 @@ impl Node {
     /// Whether enough owners of the view before have told what they hold.
     fn take_if_complete(&mut self, slot: SlotId) {
         let Some(taking) = self.transfer.taken.get(&slot) else { return };
-        let (Some(before), Some(placed)) = (self.views.get(taking.target - 1), self.views.get(taking.target))
-        else {
+        let (before, placed) = (self.views.get(taking.target - 1), self.views.get(taking.target));
+        let (Some(before), Some(placed), Some(current)) = (before, placed, self.views.current()) else {
             return;
         };
         let owners = before.owners(slot);
         let answered = owners.iter().filter(|owner| taking.answered.contains(owner)).count();
         let needed = if placed.view.recovered {
-            owners.iter().filter(|owner| placed.view.has(**owner)).count()
+            let is_there = |id: &NodeId| placed.view.has(*id) && current.view.has(*id);
+            owners.iter().filter(|owner| is_there(owner)).count()
         } else if self.is_broken(Variant::SyncFromOne) {
             1
         } else {

@@ -61,7 +61,7 @@ impl Node {
         } else if everybody || !alike {
             // Each of a majority took it; what else is in their copies was not asked for by a majority yet.
             self.step("write: stores the join of what it found before it answers");
-            self.store(id, generation, value, Then::Answer(Ok(Told::Session)));
+            self.store_told(id, generation, value, Then::Answer(Ok(Told::Session)));
         }
     }
 
