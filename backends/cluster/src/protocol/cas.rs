@@ -10,7 +10,9 @@ use super::edit::{Edit, Judge};
 use super::ids::Ballot;
 use super::message::{No, What};
 use super::node::Node;
-use super::operation::{OperationId, Stage, States, Then, Work};
+use super::operation::{OperationId, Stage, Then, Work};
+use super::states::States;
+use super::steps;
 use super::value::Held;
 use super::variant::Variant;
 
@@ -27,7 +29,7 @@ impl Node {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
         let (key, beyond) = (operation.key, operation.beyond);
         if !self.may_decide(id, key) {
-            self.step("cas: waits for another one of this node");
+            self.step(steps::CAS_QUEUES);
             return self.queue(id);
         }
         let slot = self.slot(&key);
@@ -40,7 +42,7 @@ impl Node {
         if self.is_broken(Variant::CompareAtOneOwner) {
             return self.decide_alone(id, ballot);
         }
-        self.step("cas: prepares");
+        self.step(steps::CAS_PREPARES);
         let me = self.me.id;
         // What this node has itself need not be told by the others, once it told it.
         self.ask_all(id, |owner| What::Prepare { ballot, has: has.filter(|_| owner != me) });
@@ -64,7 +66,7 @@ impl Node {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
         let Stage::Preparing { states, .. } = &operation.stage else { return };
         if self.is_hopeless(operation, states) {
-            self.step("cas: was overtaken, and tries a higher ballot");
+            self.step(steps::CAS_OVERTAKEN);
             return self.wait(id);
         }
         if states.told.len() < self.needed(operation) {
@@ -77,7 +79,7 @@ impl Node {
 
     /// Stores what the edit makes of `held`, or `held` itself where it makes nothing of it: an answer must rest on what a
     /// majority stored, also one that says no.
-    fn propose(&mut self, id: OperationId, ballot: Ballot, held: &Held) {
+    pub(crate) fn propose(&mut self, id: OperationId, ballot: Ballot, held: &Held) {
         let Some(now) = self.judged_now() else { return self.wait(id) };
         let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
         let edit = match &operation.work {
@@ -89,8 +91,7 @@ impl Node {
         let doubt_before = operation.in_doubt;
         // Whoever asked for a session that was due changed nothing.
         operation.in_doubt |= came.value.is_some() && !matches!(edit, Edit::Expire);
-        let step =
-            if came.value.is_some() { "cas: stores a new value" } else { "cas: stores what was there" };
+        let step = if came.value.is_some() { steps::CAS_STORES_NEW } else { steps::CAS_STORES_OLD };
         let value = came.value.unwrap_or_else(|| held.clone());
         let then = match operation.work {
             Work::Mend | Work::Load => Then::Found,
@@ -98,16 +99,5 @@ impl Node {
         };
         self.step(step);
         self.store(id, ballot, value, doubt_before, then);
-    }
-
-    /// The broken form: the copy of the first owner decides.
-    fn decide_alone(&mut self, id: OperationId, ballot: Ballot) {
-        let Some(operation) = self.operations.under_way.get(&id) else { return };
-        let slot = self.slot(&operation.key);
-        let own = self.serving(slot).and_then(|copy| copy.cells.get(&operation.key));
-        match own.map(|cell| cell.held().clone()) {
-            Some(held) => self.propose(id, ballot, &held),
-            None => self.ask_all(id, |_| What::Prepare { ballot, has: None }),
-        }
     }
 }

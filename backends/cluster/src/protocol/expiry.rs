@@ -9,6 +9,7 @@ use super::edit::Edit;
 use super::node::{Chore, Node};
 use super::operation::{Asker, Work, is_due};
 use super::slots::SlotId;
+use super::steps;
 use super::value::Key;
 
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
@@ -41,7 +42,7 @@ impl Node {
         }
         for key in due.into_iter().take(AT_ONCE) {
             if !self.operations.under_way.values().any(|operation| operation.key == key) {
-                self.step("expiry: ends a session");
+                self.step(steps::EXPIRES);
                 self.operate(key, Work::Edit(Edit::Expire), Asker::Nobody);
             }
         }

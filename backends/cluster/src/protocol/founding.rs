@@ -16,6 +16,7 @@ use super::ids::{ClusterId, Member, NodeId};
 use super::message::{Body, Message, Probed};
 use super::node::{Chore, Node, Phase};
 use super::slots::majority;
+use super::steps;
 use super::view::View;
 
 const PROBE_EVERY: Duration = Duration::from_millis(250);
@@ -48,7 +49,7 @@ impl Node {
 
     pub(crate) fn found_on(&mut self) {
         if self.phase == Phase::Joining && self.now.elapsed.saturating_sub(self.founding.heard) > LOST {
-            self.step("join: the cluster is gone, looks again");
+            self.step(steps::JOIN_LOOKS_AGAIN);
             self.look_again();
         }
         if self.phase != Phase::Founding {
@@ -115,7 +116,7 @@ impl Node {
     }
 
     fn found_cluster(&mut self) {
-        self.step("founding: founds a cluster");
+        self.step(steps::FOUNDS);
         let cluster = ClusterId { founded: self.now.wall.as_millis(), nonce: self.draws.next() };
         let (copies, slots) = (self.settings.copies.max(1), self.settings.slots.max(1));
         let members = vec![self.me];
@@ -126,7 +127,7 @@ impl Node {
     pub(crate) fn on_refused(&mut self, address: SocketAddr) {
         let now = self.now.elapsed;
         if self.phase == Phase::Founding {
-            self.step("founding: an address refuses connections");
+            self.step(steps::FOUNDING_REFUSED);
             self.founding.answers.insert(address, (false, now));
         }
     }
@@ -135,7 +136,7 @@ impl Node {
         let answer = match (self.phase, self.cluster) {
             (Phase::Member | Phase::Leaving, Some(cluster)) => self.own_cluster(cluster),
             (Phase::Founding, _) if founds && self.grant(from.id) => {
-                self.step("founding: grants");
+                self.step(steps::GRANTS);
                 Probed::Granted
             }
             _ => Probed::Busy,
@@ -164,7 +165,7 @@ impl Node {
             (Probed::Cluster { cluster, serves, .. }, Phase::Member) if Some(cluster) != self.cluster => {
                 let older = self.cluster.is_some_and(|own| cluster < own);
                 if serves && (older || !self.has_majority()) {
-                    self.step("founding: yields to another cluster");
+                    self.step(steps::YIELDS);
                     self.retire();
                 }
             }
@@ -178,7 +179,7 @@ impl Node {
 
     /// Wants to be in this cluster.
     fn meet(&mut self, cluster: ClusterId, contacts: &[Member]) {
-        self.step("join: found a cluster");
+        self.step(steps::JOIN_FOUND);
         (self.phase, self.cluster, self.founding.granted) = (Phase::Joining, Some(cluster), None);
         (self.founding.contacts, self.founding.heard) = (contacts.to_vec(), self.now.elapsed);
         self.contact();

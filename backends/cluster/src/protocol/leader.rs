@@ -10,6 +10,7 @@ use super::ids::{Member, NodeId};
 use super::message::Body;
 use super::node::{Chore, Node, Phase};
 use super::paxos::{Acceptor, Next, Proposer, Step};
+use super::steps;
 use super::view::{View, Views};
 
 const LEAD_EVERY: Duration = Duration::from_millis(100);
@@ -59,7 +60,7 @@ impl Node {
             let is_in = self.views.current().is_some_and(|placed| placed.view.has(join.id));
             // Who was a member once is not that process any more, or is on its way out.
             if !is_in && self.views.ever_had(join.id) {
-                self.step("join: a former member has to begin anew");
+                self.step(steps::JOIN_FORMER_MEMBER);
                 self.send_to(*join, Body::Bye);
                 continue;
             }
@@ -200,7 +201,7 @@ impl Node {
         let (number, majority) = (view.number, placed.view.majority());
         let (proposer, step) = Proposer::new(self.leader.round, self.me.id, view, majority);
         self.leader.proposer = Some((proposer, self.now.elapsed));
-        self.step("view: is proposed");
+        self.step(steps::VIEW_PROPOSED);
         self.tell_acceptors(number, &step);
     }
 
@@ -226,12 +227,12 @@ impl Node {
             Next::Wait => {}
             Next::Tell(step) => self.tell_acceptors(number, &step),
             Next::Beaten(round) => {
-                self.step("view: a proposal was beaten");
+                self.step(steps::VIEW_BEATEN);
                 self.leader.round = self.leader.round.max(round);
                 self.leader.proposer = None;
             }
             Next::Chosen(view) => {
-                self.step("view: is chosen");
+                self.step(steps::VIEW_CHOSEN);
                 self.spread(view);
             }
         }
@@ -258,7 +259,7 @@ impl Node {
                 (self.cluster, self.views) = (Some(last.cluster), Views::default());
             }
             Phase::Member | Phase::Leaving if is_gap && self.cluster == Some(last.cluster) => {
-                self.step("view: lags too far behind, and begins anew");
+                self.step(steps::LAGS);
                 return self.retire();
             }
             _ => {}
@@ -281,12 +282,12 @@ impl Node {
         let is_in = placed.view.has(self.me.id);
         match (self.phase, is_in) {
             (Phase::Joining, true) => {
-                self.step("join: is a member");
+                self.step(steps::JOINED);
                 self.phase = Phase::Member;
             }
             (Phase::Member | Phase::Leaving, false) => {
                 let left = self.phase == Phase::Leaving;
-                self.step(if left { "leave: is out of the view" } else { "evicted: is out of the view" });
+                self.step(if left { steps::LEFT } else { steps::EVICTED });
                 self.phase = Phase::Left;
             }
             _ => {}

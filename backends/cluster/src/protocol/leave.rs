@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::io::Output;
 use super::node::{Node, Phase};
+use super::steps;
 
 /// How long a process that is no member waits for the others to have what it holds.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -15,7 +16,7 @@ impl Node {
     pub(crate) fn leave(&mut self) {
         match self.phase {
             Phase::Member => {
-                self.step("leave: asks to be let go");
+                self.step(steps::LEAVES);
                 self.phase = Phase::Leaving;
             }
             Phase::Founding | Phase::Joining => self.retire(),
@@ -30,7 +31,7 @@ impl Node {
         let now = self.now.elapsed;
         let since = *self.left.get_or_insert(now);
         if self.has_handed_over() || now.saturating_sub(since) > PATIENCE {
-            self.step("leave: handed over");
+            self.step(steps::HANDED_OVER);
             self.retire();
         }
     }

@@ -9,13 +9,17 @@
 //! | `value`, `edit` | what is kept, and what an operation makes of it |
 //! | `replica` | what an owner holds of a key and promises |
 //! | `copies` | the slots that a node holds, and whether it counts for them |
-//! | `operation`, `read`, `write`, `cas` | the coordinator of one operation |
+//! | `operation`, `attempt`, `states`, `turns` | the coordinator of one operation: what all kinds have in common |
+//! | `read`, `write`, `cas`, `storing` | what it does |
 //! | `transfer` | a slot moves: bulk copy, seal, join of a sealed majority |
 //! | `founding`, `join`, `leave`, `recover` | how a cluster begins, grows, shrinks, and is saved |
 //! | `peers`, `suspicion`, `clock` | who is there, and what time it is |
 //! | `expiry`, `repair`, `tombstones` | what owners do by themselves |
 //! | `message`, `io`, `settings`, `ids` | what is said, what goes in and out |
+//! | `inspect`, `steps`, `variant`, `broken` | what the simulator sees of it, and the forms that it must catch |
 
+mod attempt;
+mod broken;
 mod cas;
 mod clock;
 mod copies;
@@ -39,9 +43,13 @@ mod repair;
 mod replica;
 mod settings;
 mod slots;
+mod states;
+mod steps;
+mod storing;
 mod suspicion;
 mod tombstones;
 mod transfer;
+mod turns;
 mod value;
 mod variant;
 mod view;
@@ -56,6 +64,9 @@ pub use node::{Node, Phase};
 #[doc(hidden)]
 pub use replica::{Body as StateBody, State};
 pub use settings::Settings;
+#[cfg(feature = "__variants")]
+#[doc(hidden)]
+pub use steps::STEPS;
 pub use value::Key;
 #[doc(hidden)]
 pub use value::Value;

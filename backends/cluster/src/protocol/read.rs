@@ -7,7 +7,9 @@ use super::edit::Edit;
 use super::ids::{Ballot, NodeId};
 use super::message::What;
 use super::node::Node;
-use super::operation::{Asker, OperationId, Stage, States, Then, Work, is_due};
+use super::operation::{Asker, OperationId, Stage, Then, Work, is_due};
+use super::states::States;
+use super::steps;
 use super::value::{Held, digest};
 use super::variant::Variant;
 
@@ -17,7 +19,7 @@ impl Node {
         operation.stage = Stage::Reading { states: States::default() };
         let (owners, again) = (operation.owners.clone(), operation.attempt > 1);
         let teller = self.teller(&owners);
-        self.step("read: asks the owners");
+        self.step(steps::READS);
         self.ask_all(id, |owner| What::Read { body: again || Some(owner) == teller });
     }
 
@@ -62,7 +64,7 @@ impl Node {
     }
 
     fn ask_for_bodies(&mut self, id: OperationId) {
-        self.step("read: copies differ, asks for all of them");
+        self.step(steps::READ_DIFFERS);
         if let Some(operation) = self.operations.under_way.get_mut(&id) {
             operation.stage = Stage::Reading { states: States::default() };
         }
@@ -70,7 +72,7 @@ impl Node {
     }
 
     fn write_back(&mut self, id: OperationId, generation: Ballot, value: Held) {
-        self.step("read: stores what it found before it answers");
+        self.step(steps::READ_STORES);
         if self.is_broken(Variant::RepairAfterAnswer) {
             self.ask_all(id, |_| What::Store { ballot: generation, value: value.clone() });
             return self.found(id, generation, &value);
@@ -85,7 +87,7 @@ impl Node {
         let due = self.judged_now().is_some_and(|now| is_due(value, now));
         match operation.work.clone() {
             Work::Load if due => {
-                self.step("read: found a session past its deadline, and ends it");
+                self.step(steps::READ_EXPIRES);
                 self.decide_as(id, Edit::Expire);
             }
             Work::Load => {
@@ -116,7 +118,7 @@ impl Node {
             operation.key == key && matches!(operation.work, Work::Mend)
         };
         if !self.operations.under_way.values().any(mends) {
-            self.step("repair: mends a key");
+            self.step(steps::MENDS);
             self.operate(key, Work::Mend, Asker::Nobody);
         }
     }

@@ -8,6 +8,7 @@ use super::ids::{ClusterId, NodeId};
 use super::io::Output;
 use super::node::Node;
 use super::slots::majority;
+use super::steps;
 use super::view::View;
 
 impl Node {
@@ -16,7 +17,7 @@ impl Node {
         if !self.phase.serves() {
             return;
         }
-        self.step("recover: founds a cluster of what is left");
+        self.step(steps::RECOVERS);
         let is_left = |id: NodeId| id == self.me.id || survivors.contains(&id);
         let members: Vec<_> =
             placed.view.members.iter().filter(|member| is_left(member.id)).copied().collect();
@@ -41,7 +42,7 @@ impl Node {
         for view in views {
             let is_next = view.number == self.views.number() + 1;
             if is_next && view.recovered && view.has(self.me.id) && self.phase.serves() {
-                self.step("recover: goes on in the new cluster");
+                self.step(steps::RECOVERED);
                 self.cluster = Some(view.cluster);
             }
             // It may lag: then the last views of the old cluster come first.

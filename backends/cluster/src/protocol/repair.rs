@@ -12,6 +12,7 @@ use super::message::{Body, Has};
 use super::node::{Chore, Node};
 use super::operation::{Asker, Work};
 use super::slots::SlotId;
+use super::steps;
 use super::value::{Digest, Key};
 
 /// How many keys are mended at a time.
@@ -55,7 +56,7 @@ impl Node {
         for key in dangling {
             let since = before.get(&key).copied().unwrap_or(now);
             if now.saturating_sub(since) >= DANGLING.min(self.settings.repair) {
-                self.step("repair: settles a promise that was left behind");
+                self.step(steps::SETTLES_PROMISE);
                 self.operate(key, Work::Edit(Edit::Keep), Asker::Nobody);
             } else {
                 self.dangling.insert(key, since);
@@ -75,7 +76,7 @@ impl Node {
             }
         }
         if !slots.is_empty() {
-            self.step("repair: tells what differs");
+            self.step(steps::TELLS_DIFFERENCE);
             self.send(from, Body::Differing { slots });
         }
     }

@@ -85,7 +85,8 @@ impl Node {
         let is_good = |at: Duration| now.saturating_sub(at) < WORD;
         let is_evicted = |id: NodeId| {
             let Some(peer) = self.peers.get(&id) else { return false };
-            let votes = peer.down_votes.iter().filter(|(by, at)| placed.view.has(*by) && is_good(*at)).count();
+            let votes =
+                peer.down_votes.iter().filter(|(by, at)| placed.view.has(*by) && is_good(*at)).count();
             let silent = now.saturating_sub(peer.heard) >= EVICTED_AFTER;
             silent && votes + usize::from(peer.is_down) >= majority
         };

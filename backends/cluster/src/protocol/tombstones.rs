@@ -11,6 +11,7 @@ use super::ids::{Ballot, NodeId};
 use super::message::Body;
 use super::node::{Chore, Node};
 use super::slots::SlotId;
+use super::steps;
 use super::value::{Digest, Key};
 use super::variant::Variant;
 
@@ -55,7 +56,7 @@ impl Node {
             gone += before - copy.cells.len();
         }
         if gone > 0 {
-            self.step("tombstone: is forgotten");
+            self.step(steps::FORGOTTEN);
         }
     }
 
@@ -63,7 +64,7 @@ impl Node {
     fn mend_unburied(&mut self) {
         let asked = std::mem::take(&mut self.burials.asked);
         for key in asked.into_keys() {
-            self.step("tombstone: an owner lacks it");
+            self.step(steps::UNBURIED);
             self.mend(key);
         }
     }
@@ -130,7 +131,7 @@ impl Node {
             }
         }
         for (owner, dead) in settled {
-            self.step("tombstone: all owners have it");
+            self.step(steps::BURIED);
             self.send(owner, Body::Settled { dead });
         }
     }

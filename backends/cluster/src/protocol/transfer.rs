@@ -16,6 +16,7 @@ use super::message::{Body, Entry, Has};
 use super::node::{Chore, Node, Phase};
 use super::replica::Cell;
 use super::slots::{SlotId, majority};
+use super::steps;
 use super::value::{Digest, Held, Key};
 use super::variant::Variant;
 use super::view::View;
@@ -118,7 +119,7 @@ impl Node {
             majority(owners.len())
         };
         if answered >= needed {
-            self.step("transfer: joined a sealed majority");
+            self.step(steps::TOOK_SEALED);
             self.taken(slot);
         }
     }
@@ -146,7 +147,7 @@ impl Node {
             && self.phase.serves()
         {
             self.transfer.told = view;
-            self.step("transfer: has all its slots");
+            self.step(steps::SYNCED);
             self.tell_synced(view);
         }
     }
@@ -199,7 +200,7 @@ impl Node {
         let before = self.copies.len();
         self.copies.retain(|slot, _| placed.owners(*slot).contains(&me));
         if self.copies.len() < before {
-            self.step("transfer: lets go of slots of others");
+            self.step(steps::LETS_GO);
         }
         if self.transfer.plan.is_none() {
             self.transfer.bulk.clear();
@@ -265,7 +266,7 @@ impl Node {
                 }
             });
             let entries = entries.collect();
-            self.step(if target == 0 { "transfer: tells in bulk" } else { "transfer: tells what it sealed" });
+            self.step(if target == 0 { steps::TELLS_BULK } else { steps::TELLS_SEALED });
             self.send_to(from, Body::Pulled { target, slot, complete_in, entries });
         }
     }
@@ -301,7 +302,7 @@ impl Node {
             taking.cells.entry(entry.key).or_default().absorb(entry.generation, promised, &held, now);
         }
         if complete_in >= target {
-            self.step("transfer: joined a complete copy");
+            self.step(steps::TOOK_COMPLETE);
             self.taken(slot);
         } else {
             self.take_if_complete(slot);
@@ -369,7 +370,7 @@ impl Node {
             }
         }
         if planned.left.is_empty() {
-            self.step("transfer: copied in bulk");
+            self.step(steps::COPIED);
             self.copy_on();
         }
     }

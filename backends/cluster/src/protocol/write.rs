@@ -10,7 +10,9 @@ use super::edit::Told;
 use super::ids::{Ballot, NodeId};
 use super::message::{No, What};
 use super::node::Node;
-use super::operation::{OperationId, Stage, States, Then, Work};
+use super::operation::{OperationId, Stage, Then, Work};
+use super::states::States;
+use super::steps;
 use super::value::digest;
 use super::variant::Variant;
 
@@ -22,7 +24,7 @@ impl Node {
         operation.stage = Stage::Writing { generation, states: States::default(), with_bodies };
         let owners = operation.owners.clone();
         let teller = self.teller(&owners);
-        self.step("write: sends changes to all owners");
+        self.step(steps::WRITES);
         self.ask_all(id, |owner| What::Write {
             generation,
             changes: changes.clone(),
@@ -47,20 +49,20 @@ impl Node {
             states.told.values().any(|state| states.like(state.generation, state.digest).len() >= needed);
         let Some((_, value)) = states.best() else {
             if !with_bodies && (everybody || !alike) {
-                self.step("write: copies differ, asks for all of them");
+                self.step(steps::WRITE_DIFFERS);
                 self.write(id, generation, true);
             }
             return;
         };
         let across = self.is_broken(Variant::AcknowledgeAcrossViews);
         if across || states.like(generation, digest(&value)).len() >= needed {
-            self.step("write: a majority took it");
+            self.step(steps::WRITTEN);
             self.remember_of(id, generation);
             let answer = super::edit::told(Told::Session, &value, digest(&value));
             self.finish(id, Ok(answer));
         } else if everybody || !alike {
             // Each of a majority took it; what else is in their copies was not asked for by a majority yet.
-            self.step("write: stores the join of what it found before it answers");
+            self.step(steps::WRITE_STORES);
             self.store_told(id, generation, value, Then::Answer(Ok(Told::Session)));
         }
     }
@@ -90,9 +92,9 @@ impl Node {
             operation.in_doubt = false;
         }
         self.step(match (serves, overtaken) {
-            (false, _) => "write: owners do not serve, and it is decided by ballot",
-            (_, true) => "write: was overtaken, and is decided by ballot",
-            _ => "write: was refused by owners, and is decided by ballot",
+            (false, _) => steps::WRITE_UNSERVED,
+            (_, true) => steps::WRITE_OVERTAKEN,
+            _ => steps::WRITE_REFUSED,
         });
         if serves { self.decide(id) } else { self.wait(id) }
     }
