@@ -4,6 +4,7 @@
 /// A rule that is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
+#[cfg_attr(not(feature = "__variants"), allow(unreachable_pub, reason = "named by the simulator alone"))]
 pub enum Variant {
     /// A coordinator counts acknowledgements of different views together.
     AcknowledgeAcrossViews,
