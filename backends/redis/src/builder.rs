@@ -134,7 +134,8 @@ impl RedisStoreBuilder {
     }
 
     /// Answers reads from a cache in this process of at most so many bytes, kept true by what the server tells of
-    /// changes: off by default. It needs a Redis of version 6 or later, and not a Cluster.
+    /// changes: off by default. It needs a Redis of version 6 or later, and neither a Cluster nor a
+    /// [pool](Address::pool).
     ///
     /// **A read may then be old**: by the flight of one message (well under a millisecond on a good network), and by a
     /// second at the most where the connection or the server hangs unnoticed.
@@ -211,6 +212,11 @@ impl RedisStoreBuilder {
         }
         if self.near.is_some() && self.address.is_cluster() {
             return Err(OpenError::setting("a Cluster has no near-cache yet, expected it to be off"));
+        }
+        if self.near.is_some() && self.address.is_pool() {
+            return Err(OpenError::setting(
+                "connections of a pool do not tell of changes, expected the near-cache to be off",
+            ));
         }
         if self.settings.timeout.is_zero() {
             return Err(OpenError::setting("the timeout is zero, expected a longer one, such as 1s"));

@@ -37,6 +37,12 @@
 //! of one message, and by a second where the connection or the server hangs unnoticed. Every write is decided in the
 //! server as ever.
 //!
+//! # Features
+//!
+//! | feature | |
+//! |---|---|
+//! | `pool` | connections of a pool of `deadpool-redis` that the application brings: `Address::pool`, which says what is missing then |
+//!
 //! # Size
 //!
 //! A session is refused above [`max_bytes`](RedisStoreBuilder::max_bytes), 1 MiB by default. A user's list is read whole,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::pool::Brought;
 use super::target::Host;
 
 const DEFAULT_PORT: u16 = 6379;
@@ -41,8 +42,13 @@ pub struct Address {
 pub(super) enum Kind {
     Server(Host),
     Unix(PathBuf),
-    Sentinel { sentinels: Vec<Host>, master: String },
+    Sentinel {
+        sentinels: Vec<Host>,
+        master: String,
+    },
     Cluster(Vec<Host>),
+    #[cfg_attr(not(feature = "pool"), allow(dead_code, reason = "there is none without the feature"))]
+    Pool(Brought),
 }
 
 /// Who logs in.
@@ -76,6 +82,51 @@ impl Address {
         matches!(self.kind, Kind::Cluster(_))
     }
 
+    /// Whether its connections come from a pool that the application brought.
+    pub(crate) fn is_pool(&self) -> bool {
+        matches!(self.kind, Kind::Pool(_))
+    }
+
+    /// The server that the connections of a pool lead to, whichever that is: for an application that has one already, with
+    /// settings of its own (certificates of the client, hooks, a bound on all its connections).
+    ///
+    /// One connection is taken for good, and shared by all ordinary commands; one more for each operation that waits for
+    /// replicas, while it waits. So the pool must have room for two, and for what else uses it.
+    ///
+    /// Deadlines, heartbeats, the breaker and connecting again are as on any address. **What is missing:**
+    ///
+    /// - Nobody looks for a new master. The pool's address must lead to it (a proxy, a virtual address, a name that is
+    ///   looked up anew); a connection to a server that is no master any more is closed, and another one taken from the pool.
+    ///   For a Sentinel set or a Cluster name it by [`parse`](Self::parse): pools of `deadpool_redis::sentinel` and
+    ///   `deadpool_redis::cluster` do not fit here.
+    /// - There is no [near-cache](crate::RedisStoreBuilder::near_cache), for the pool's connections do not tell of changes.
+    /// - Login, TLS and database are the pool's: the [options](super::LinkOptions) about them mean nothing here, nor does
+    ///   [`lanes`](super::LinkOptions::lanes). The time to connect is the shorter of the pool's and of
+    ///   [`connect_within`](super::LinkOptions::connect_within); the response timeout of the pool is set aside.
+    /// - The pool checks a connection at each checkout, which makes a write that waits for replicas two trips.
+    ///
+    /// ```no_run
+    /// use abide_core::SessionStore;
+    /// use abide_redis::{Address, RedisStore};
+    /// use deadpool_redis::{Config, Runtime};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pool = Config::from_url("redis://127.0.0.1:6379/0").create_pool(Some(Runtime::Tokio1))?;
+    /// let store = RedisStore::builder(Address::pool(pool.clone())).open()?;
+    /// println!("{:?}", store.ready().await);
+    /// // The rest of the pool is the application's.
+    /// let mut connection = pool.get().await?;
+    /// # let _ = &mut connection;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "pool")]
+    #[must_use]
+    pub fn pool(pool: deadpool_redis::Pool) -> Self {
+        let kind = Kind::Pool(Brought::new(pool));
+        Self { kind, login: Login::default(), database: 0, tls: false, insecure: false }
+    }
+
     /// The schemes of a URL that name Redis.
     pub const SCHEMES: [&str; 7] =
         ["redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"];
@@ -104,7 +155,7 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// [`AddressError`] for a Cluster, which has database 0 alone, and for a negative number.
+    /// [`AddressError`] for a Cluster, which has database 0 alone, for a pool, which has its own, and for a negative number.
     pub fn with_database(mut self, database: i64) -> Result<Self, AddressError> {
         if database < 0 {
             return Err(AddressError::new(format!(
@@ -113,6 +164,9 @@ impl Address {
         }
         if database != 0 && matches!(self.kind, Kind::Cluster(_)) {
             return Err(AddressError::new(format!("a redis cluster has database 0 alone, not {database}")));
+        }
+        if self.is_pool() {
+            return Err(AddressError::new("the database is the pool's, expected none to be named"));
         }
         self.database = database;
         Ok(self)

@@ -8,7 +8,8 @@ use redis::{Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::target::{Place, Reach};
+use super::pool::Taken;
+use super::target::{Opened, Place, Reach};
 use super::verdict::Lost;
 use super::watcher::{LinkEvent, LinkNumber};
 
@@ -20,6 +21,7 @@ const UNKNOWN: usize = usize::MAX;
 /// A connection to a server that was a master when it began.
 pub(super) struct Link {
     connection: MultiplexedConnection,
+    _taken: Option<Taken>,
     /// Whether what happens to it is told.
     watched: bool,
     place: Place,
@@ -32,9 +34,10 @@ pub(super) struct Link {
 impl Link {
     /// Connects, and asks the server whether it is a master.
     pub(super) async fn open(reach: &Reach, place: Place, number: LinkNumber) -> RedisResult<Self> {
-        let (connection, watched) = reach.connect_watched(&place).await?;
+        let Opened { connection, watched, taken } = reach.open(&place).await?;
         let link = Self {
             connection,
+            _taken: taken,
             watched,
             place,
             number,

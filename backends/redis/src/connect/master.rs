@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use super::exchange::{Route, exchange};
-use super::lanes::{Lanes, lanes};
+use super::lanes::Lanes;
 use super::link::Link;
 use super::node::{Node, Source};
 use super::target::Reach;
@@ -48,8 +48,9 @@ pub(super) enum Failed {
 
 impl Master {
     pub(super) fn start(source: Source, reach: &Arc<Reach>, changes: &watch::Sender<u64>) -> Self {
+        let brought = source.pool();
         let node = Arc::new(Node::start(source, reach.clone(), changes.clone()));
-        let lanes = lanes(&node, reach);
+        let lanes = Lanes::new(brought, &node, reach);
         Self { node, lanes }
     }
 
@@ -78,7 +79,8 @@ impl Master {
         let link = self.node.link(terms.deadline).await.map_err(Failed::Away)?;
         let wait = wait.min(link.replicas().unwrap_or(wait));
         if wait > 0 {
-            return self.send_and_wait(commands, wait, terms, link).await;
+            // Boxed: a large and deep future, of which those who do not wait would carry the weight.
+            return Box::pin(self.send_and_wait(commands, wait, terms, link)).await;
         }
         let replies = link.send(commands, terms.deadline).await.map_err(Failed::Lost)?;
         Ok(Trip { replies, replicas: 0, over: link.watched(), link })
@@ -92,7 +94,7 @@ impl Master {
         link: Arc<Link>,
     ) -> Result<Trip, Failed> {
         let lane = timeout_at(terms.deadline, self.lanes.get()).await;
-        let Ok(Ok(mut lane)) = lane else {
+        let Ok(Some(lane)) = lane else {
             let text = "no connection to redis is free to wait for replicas";
             return Err(Failed::Away(Error::new(ErrorKind::Unavailable, text)));
         };

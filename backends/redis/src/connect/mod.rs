@@ -16,6 +16,7 @@
 //! | `verdict` | what an error means: was anything written, who should be asked next |
 //! | `master` | one master: its shared connection, and its lanes |
 //! | `lanes` | connections that one caller owns at a time, for `WAIT` |
+//! | `pool`, `no_pool` | connections of a pool that the application brought |
 //! | `node` | the shared connection of a master, whichever server that is: connects again, refuses meanwhile |
 //! | `link` | one connection to one server, and its health |
 //! | `sentinel` | who the master is, by the sentinels |
@@ -40,6 +41,11 @@ mod map;
 mod master;
 mod node;
 mod options;
+#[cfg(feature = "pool")]
+mod pool;
+#[cfg(not(feature = "pool"))]
+#[path = "no_pool.rs"]
+mod pool;
 mod script;
 mod sentinel;
 mod servers;

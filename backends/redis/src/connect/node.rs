@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::link::{Failure, Link};
+use super::pool::Brought;
 use super::sentinel::Sentinels;
 use super::target::{Place, Reach};
 use super::watcher::{LinkEvent, LinkNumber};
@@ -55,6 +56,14 @@ impl Source {
         match self {
             Self::Fixed(place) => Ok(place.clone()),
             Self::Sentinels(sentinels) => sentinels.find().await,
+        }
+    }
+
+    /// The pool that all connections come from, where there is one.
+    pub(super) fn pool(&self) -> Option<Brought> {
+        match self {
+            Self::Fixed(Place::Pool(pool)) => Some(pool.clone()),
+            _ => None,
         }
     }
 
@@ -147,7 +156,7 @@ impl Keeper {
             match self.attempt().await {
                 Attempt::Made(link) => {
                     backoff = FIRST_BACKOFF;
-                    self.serve(Arc::new(link)).await;
+                    self.serve(link).await;
                 }
                 Attempt::Interrupted => {}
                 Attempt::Failed(cause) => {
@@ -176,7 +185,7 @@ impl Keeper {
         tokio::select! {
             biased;
             opened = timeout(self.reach.options.connect_within, open) => match opened {
-                Ok(Ok(link)) => Attempt::Made(link),
+                Ok(Ok(link)) => Attempt::Made(Arc::new(link)),
                 Ok(Err(cause)) => Attempt::Failed(cause),
                 Err(_) => Attempt::Failed(silence()),
             },
@@ -239,7 +248,7 @@ impl Keeper {
 
 /// What an attempt to connect came to.
 enum Attempt {
-    Made(Link),
+    Made(Arc<Link>),
     Failed(RedisError),
     /// Somebody else was named as the master.
     Interrupted,

@@ -57,6 +57,10 @@ impl Servers {
         let route = match &address.kind {
             Kind::Server(host) => one(Source::Fixed(Place::Host(host.clone()))),
             Kind::Unix(path) => one(Source::Fixed(Place::Socket(path.clone()))),
+            Kind::Pool(pool) => {
+                pool.check()?;
+                one(Source::Fixed(Place::Pool(pool.clone())))
+            }
             Kind::Sentinel { sentinels, master } => {
                 let asking = Reach::sentinels(&address, &options)?;
                 one(Source::Sentinels(Sentinels::new(sentinels.clone(), master.clone(), asking)))

@@ -10,6 +10,7 @@ use redis::{
 };
 
 use super::address::{Address, Login};
+use super::pool::{Brought, Taken};
 use super::{AddressError, LinkOptions};
 
 /// Commands that may wait to be written into a connection.
@@ -32,11 +33,13 @@ impl fmt::Display for Host {
     }
 }
 
-/// Where a server is: its host, or a socket.
+/// Where a server is: its host, a socket, or wherever a pool has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Host(Host),
     Socket(std::path::PathBuf),
+    #[cfg_attr(not(feature = "pool"), allow(dead_code, reason = "there is none without the feature"))]
+    Pool(Brought),
 }
 
 impl fmt::Display for Place {
@@ -44,8 +47,18 @@ impl fmt::Display for Place {
         match self {
             Self::Host(host) => host.fmt(f),
             Self::Socket(path) => path.display().fmt(f),
+            Self::Pool(_) => f.write_str("the pool"),
         }
     }
+}
+
+/// A new connection.
+pub(super) struct Opened {
+    pub(super) connection: MultiplexedConnection,
+    /// Whether the watcher hears what happens to it.
+    pub(super) watched: bool,
+    /// What is closed with it, where it was taken from a pool.
+    pub(super) taken: Option<Taken>,
 }
 
 /// How every server of an address is reached.
@@ -83,6 +96,7 @@ impl Reach {
             (Place::Socket(path), _) => ConnectionAddr::Unix(path.clone()),
             (Place::Host(host), None) => ConnectionAddr::Tcp(host.name.clone(), host.port),
             (Place::Host(host), Some(tls)) => put(tls.clone(), host),
+            (Place::Pool(_), _) => return Err((redis::ErrorKind::Client, "a pool has no address").into()),
         };
         let info = address.into_connection_info()?;
         let tcp = TcpSettings::default().set_nodelay(true);
@@ -98,9 +112,19 @@ impl Reach {
         Client::open(self.info(place)?)?.get_multiplexed_async_connection_with_config(&config).await
     }
 
+    /// A new connection to share: of the pool where there is one.
+    pub(super) async fn open(&self, place: &Place) -> RedisResult<Opened> {
+        if let Place::Pool(pool) = place {
+            let (connection, taken) = pool.take().await?;
+            return Ok(Opened { connection, watched: false, taken: Some(taken) });
+        }
+        let (connection, watched) = self.connect_watched(place).await?;
+        Ok(Opened { connection, watched, taken: None })
+    }
+
     /// A new connection whose pushes go to the watcher, and whether it was greeted: a server that takes no greeting serves
     /// all the same, and nobody watches.
-    pub(super) async fn connect_watched(&self, place: &Place) -> RedisResult<(MultiplexedConnection, bool)> {
+    async fn connect_watched(&self, place: &Place) -> RedisResult<(MultiplexedConnection, bool)> {
         let Some(watcher) = &self.options.watcher else { return Ok((self.connect(place).await?, false)) };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.options.connect_within))

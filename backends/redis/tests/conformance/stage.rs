@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use abide_conformance::{Outage, Subject};
 use abide_core::{Clock, ManualClock, Readiness, SessionStore as _, Timestamp};
-use abide_harness::Redis;
+use abide_harness::{Redis, RedisCluster, SentinelSet};
 use abide_redis::{Address, RedisStore};
+use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 
 /// Longer than any run: the cases move a clock of their own, and the server must not clean up by the real one.
@@ -20,13 +21,18 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 /// Servers that tests share.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
-    url: String,
+    address: Address,
     stores: Arc<AtomicUsize>,
 }
 
 impl Place {
-    pub(crate) fn new(url: String) -> Self {
-        Self { url, stores: Arc::default() }
+    pub(crate) fn new(url: &str) -> Self {
+        let (scheme, rest) = url.split_once(':').unwrap();
+        Self::of(Address::parse(scheme, rest).unwrap())
+    }
+
+    pub(crate) fn of(address: Address) -> Self {
+        Self { address, stores: Arc::default() }
     }
 
     /// A prefix that no other store of these servers has.
@@ -35,9 +41,7 @@ impl Place {
     }
 
     fn store(&self, prefix: &str, clock: &Arc<ManualClock>) -> RedisStore {
-        let (scheme, rest) = self.url.split_once(':').unwrap();
-        let address = Address::parse(scheme, rest).unwrap();
-        let builder = RedisStore::builder(address).prefix(prefix).linger(LINGER);
+        let builder = RedisStore::builder(self.address.clone()).prefix(prefix).linger(LINGER);
         builder.clock(clock.clone() as Arc<dyn Clock>).open().unwrap()
     }
 
@@ -72,21 +76,53 @@ pub(crate) fn parallel(subject: Subject) -> Subject {
     }))
 }
 
-/// A server that hangs, as behind a network that is cut.
+/// All that a store keeps its sessions in.
+#[derive(Clone, Debug)]
+pub(crate) enum Servers {
+    Single(Arc<Redis>),
+    Set(Arc<SentinelSet>),
+    Cluster(Arc<RedisCluster>),
+}
+
+impl Servers {
+    /// A Sentinel set. All of its servers are to hang at once, and nobody to take that for a reason to act.
+    pub(crate) async fn set() -> (String, Self) {
+        let set = SentinelSet::start().await;
+        set.take_nobody_for_dead().await;
+        (set.url(), Self::Set(Arc::new(set)))
+    }
+
+    /// A Cluster likewise.
+    pub(crate) async fn cluster() -> (String, Self) {
+        let cluster = RedisCluster::start().await;
+        cluster.take_nobody_for_dead().await;
+        (cluster.url(), Self::Cluster(Arc::new(cluster)))
+    }
+
+    fn all(&self) -> &[Redis] {
+        match self {
+            Self::Single(server) => std::slice::from_ref(server),
+            Self::Set(set) => &set.servers,
+            Self::Cluster(cluster) => &cluster.servers,
+        }
+    }
+}
+
+/// Servers that hang, as behind a network that is cut.
 #[derive(Debug)]
 pub(crate) struct Hangs {
-    pub(crate) server: Arc<Redis>,
+    pub(crate) servers: Servers,
     pub(crate) stores: Vec<RedisStore>,
 }
 
 #[abide_core::async_trait]
 impl Outage for Hangs {
     async fn begin(&self) {
-        self.server.stop().await;
+        join_all(self.servers.all().iter().map(Redis::stop)).await;
     }
 
     async fn end(&self) {
-        self.server.cont().await;
+        join_all(self.servers.all().iter().map(Redis::cont)).await;
         come_up(&self.stores).await;
     }
 }

@@ -4,6 +4,8 @@
 
 mod addresses;
 mod cluster;
+#[cfg(feature = "pool")]
+mod pool;
 mod sentinel;
 mod single;
 mod stage;

@@ -179,6 +179,17 @@ impl RedisCluster {
         ok(from, &["CLUSTER", "SETSLOT", &slot, "NODE", &target]).await;
     }
 
+    /// From now on servers that do not answer are waited for.
+    ///
+    /// # Panics
+    ///
+    /// Where a server refuses.
+    pub async fn take_nobody_for_dead(&self) {
+        for server in &self.servers {
+            assert_eq!(server.cli(&["CONFIG", "SET", "cluster-node-timeout", "600000"]).await, "OK");
+        }
+    }
+
     /// The URL of the Cluster.
     #[must_use]
     pub fn url(&self) -> String {

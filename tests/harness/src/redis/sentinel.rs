@@ -78,6 +78,18 @@ impl SentinelSet {
             .expect("the master is one of the servers")
     }
 
+    /// From now on servers that do not answer are waited for.
+    ///
+    /// # Panics
+    ///
+    /// Where a sentinel refuses.
+    pub async fn take_nobody_for_dead(&self) {
+        for sentinel in &self.sentinels {
+            let set = ["SENTINEL", "SET", NAME, "down-after-milliseconds", "600000"];
+            assert_eq!(sentinel.cli(&set).await, "OK");
+        }
+    }
+
     /// Begins an orderly failover.
     ///
     /// # Panics
