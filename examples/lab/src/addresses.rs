@@ -25,6 +25,7 @@ impl Addresses {
         template
             .replace("{link}", &link.to_string())
             .replace("{links}", &links.join(","))
+            .replace("{sentinel}", self.redis.as_deref().unwrap_or_default())
             .replace("{redis}", self.redis.as_deref().unwrap_or_default())
     }
 }

@@ -30,6 +30,27 @@ pub(crate) const PROMISE: [Claim; 7] = [
 pub(crate) const AFTER_REDIS_DIED: [Claim; 5] =
     [REDIS_TOOK_SESSIONS, NO_STALE_READ, NO_LOGOUT_UNDONE, NO_STRANGER, ANSWERED_IN_TIME];
 
+/// Where the master of a Sentinel set died, and each write waited for a replica: time is lost, and nothing else.
+pub(crate) const AFTER_A_FAILOVER: [Claim; 8] = [
+    NO_SESSION_LOST,
+    NO_UPDATE_LOST,
+    NO_UPDATE_TWICE,
+    NO_STALE_READ,
+    NO_LOGOUT_UNDONE,
+    NO_STRANGER,
+    ANSWERED_IN_TIME,
+    REFUSED_AND_BACK,
+];
+
+/// A run whose users were refused to the end has few updates.
+pub(crate) const REFUSED_AND_BACK: Claim = Claim {
+    says: "requests are refused while there is no master, and it all goes on with the next one",
+    holds: |tally| tally.failures > 0 && tally.updates > tally.failures,
+    shows: |tally| {
+        format!("{} of {} refused, {} updates done", tally.failures, tally.requests, tally.updates)
+    },
+};
+
 pub(crate) const REDIS_TOOK_SESSIONS: Claim = Claim {
     says: "the sessions are lost with the Redis that held them, and users log in again: the price of one Redis without a disk",
     holds: |tally| tally.sessions_lost > 0 && tally.sessions > tally.sessions_lost,
@@ -196,6 +217,27 @@ mod tests {
             assert_eq!(failing(&unharmed), [REDIS_TOOK_SESSIONS.says]);
         }
         assert_eq!(failing(&Tally { logouts_undone: 1, ..good }), [NO_LOGOUT_UNDONE.says]);
+    }
+
+    #[test]
+    fn a_failover_costs_time_and_nothing_else() {
+        let good = Tally {
+            sessions_lost: 0,
+            sessions_killed: 0,
+            failures: 300,
+            latencies: vec![Duration::from_millis(900)],
+            ..good()
+        };
+        let failing = |tally: &Tally| {
+            let failing: Vec<_> = AFTER_A_FAILOVER.iter().filter(|claim| !(claim.holds)(tally)).collect();
+            failing.iter().map(|claim| claim.says).collect::<Vec<_>>()
+        };
+        assert_eq!(failing(&good), [""; 0]);
+        assert_eq!(failing(&Tally { sessions_lost: 1, ..good.clone() }), [NO_SESSION_LOST.says]);
+        assert_eq!(failing(&Tally { updates_lost: 1, ..good.clone() }), [NO_UPDATE_LOST.says]);
+        for wrong in [Tally { failures: 0, ..good.clone() }, Tally { failures: 900, ..good.clone() }] {
+            assert_eq!(failing(&wrong), [REFUSED_AND_BACK.says]);
+        }
     }
 
     #[test]

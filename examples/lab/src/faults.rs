@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     AddServer,
     /// SIGKILL to the Redis that the lab started, and an empty one in its place
     KillRedis,
+    /// SIGKILL to the master of the Sentinel set that the lab started
+    KillMaster,
 }
 
 impl Fault {
@@ -29,6 +31,10 @@ impl Fault {
             Self::KillRedis => {
                 rig.replace_redis().await?;
                 "Redis killed, and an empty one started in its place".into()
+            }
+            Self::KillMaster => {
+                rig.kill_master().await?;
+                "the master killed, and a replica to take its place".into()
             }
         })
     }

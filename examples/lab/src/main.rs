@@ -10,7 +10,7 @@
 //! | `rig` | what a scenario runs on: servers, balancer, Redis where it is asked for |
 //! | `servers`, `role` | a node as a process: seen from the lab, and from inside |
 //! | `addresses` | free ports, and the templates of `ABIDE_STORE` |
-//! | `redis` | a Redis of a scenario's own |
+//! | `redis`, `sentinel` | a Redis of a scenario's own, a Sentinel set |
 //! | `faults` | what goes wrong in the middle of a run |
 //! | `stage` | how far a run is, and which server was killed |
 //! | `balancer` | round robin, or a client pinned to its server |
@@ -31,6 +31,7 @@ mod rig;
 mod role;
 mod run;
 mod scenarios;
+mod sentinel;
 mod servers;
 mod stage;
 mod tally;
@@ -87,7 +88,7 @@ async fn compare(options: &Options) -> Result<Vec<Outcome>, Box<dyn Error>> {
 async fn left_out(scenario: &Scenario, redis: Option<&str>) -> Option<String> {
     match redis {
         _ if !scenario.needs_redis() => None,
-        Some(_) if scenario.kills_redis() => Some("the Redis of `--redis` is not the lab's to kill".into()),
+        Some(_) if scenario.owns_redis() => Some("the Redis of `--redis` is not the lab's to kill".into()),
         Some(_) => None,
         None if redis::is_installed().await => None,
         None => Some(format!("for redis-server is not installed: {}", redis::HOW_TO_INSTALL)),

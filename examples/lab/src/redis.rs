@@ -1,5 +1,5 @@
 //! The Redis of a scenario: the one whose URL was given, else the `redis-server` that is installed, on a free port, writing
-//! nothing to disk.
+//! nothing to disk; or a Sentinel set of such.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 use crate::addresses;
+use crate::sentinel::SentinelSet;
 
 const PROGRAM: &str = "redis-server";
 const UP_WITHIN: Duration = Duration::from_secs(5);
@@ -23,6 +24,7 @@ pub(crate) const HOW_TO_INSTALL: &str = "install redis-server (`apt-get install 
 pub(crate) enum Redis {
     Own { address: SocketAddr, child: Child },
     Given(String),
+    Set(SentinelSet),
 }
 
 pub(crate) async fn is_installed() -> bool {
@@ -34,38 +36,62 @@ impl Redis {
         if let Some(url) = given {
             return Ok(Self::Given(url.to_owned()));
         }
-        let address = addresses::free()?;
-        let child = spawn(address)?;
-        timeout(UP_WITHIN, accepting(address)).await?;
+        let (address, child) = own(&[]).await?;
         Ok(Self::Own { address, child })
+    }
+
+    pub(crate) async fn set() -> io::Result<Self> {
+        Ok(Self::Set(SentinelSet::start().await?))
     }
 
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Own { address, .. } => format!("redis://{address}"),
             Self::Given(url) => url.clone(),
+            Self::Set(set) => set.url(),
         }
     }
 
     /// SIGKILL, and another one in its place, as whoever watches over it does. It is empty.
     pub(crate) async fn replace(&mut self) -> io::Result<()> {
         let Self::Own { address, child } = self else {
-            return Err(io::Error::other("the Redis of `--redis` is not the lab's to kill"));
+            return Err(io::Error::other("expected {redis} in the scenario's store, and no `--redis`"));
         };
         child.kill().await?;
-        *child = spawn(*address)?;
+        *child = spawn(*address, &[])?;
         Ok(())
+    }
+
+    /// SIGKILL to the master of a Sentinel set.
+    pub(crate) async fn kill_master(&mut self) -> io::Result<()> {
+        match self {
+            Self::Set(set) => set.kill_master().await,
+            _ => Err(io::Error::other("no Sentinel set, expected {sentinel} in the scenario's store")),
+        }
     }
 }
 
-fn spawn(address: SocketAddr) -> io::Result<Child> {
-    Command::new(PROGRAM)
+/// A server of the lab's own, with these settings besides.
+pub(crate) async fn own(settings: &[&str]) -> io::Result<(SocketAddr, Child)> {
+    let address = addresses::free()?;
+    let child = spawn(address, settings)?;
+    timeout(UP_WITHIN, accepting(address)).await?;
+    Ok((address, child))
+}
+
+fn spawn(address: SocketAddr, settings: &[&str]) -> io::Result<Child> {
+    program()
         .args(["--bind", &address.ip().to_string(), "--port", &address.port().to_string()])
-        .args(["--save", "", "--appendonly", "no"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
+        .args(["--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0"])
+        .args(settings)
         .spawn()
+}
+
+/// The installed program, silent, and killed with whoever holds it.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+    command
 }
 
 async fn accepting(address: SocketAddr) {

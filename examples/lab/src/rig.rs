@@ -30,7 +30,11 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start(scenario: &Scenario, redis: Option<&str>, client: Client) -> io::Result<Self> {
-        let redis = if scenario.needs_redis() { Some(Redis::of(redis).await?) } else { None };
+        let redis = match redis {
+            _ if scenario.needs_sentinel() => Some(Redis::set().await?),
+            redis if scenario.needs_redis() => Some(Redis::of(redis).await?),
+            _ => None,
+        };
         let links = (0..SERVERS).map(|_| addresses::free()).collect::<io::Result<_>>()?;
         let addresses = Addresses { links, redis: redis.as_ref().map(Redis::url) };
         let balancer = Balancer::start(scenario.balancing, client.clone()).await?;
@@ -95,6 +99,13 @@ impl Rig {
         match &mut self.redis {
             Some(redis) => redis.replace().await,
             None => Err(io::Error::other("no Redis to kill, expected {redis} in the scenario's store")),
+        }
+    }
+
+    pub(crate) async fn kill_master(&mut self) -> io::Result<()> {
+        match &mut self.redis {
+            Some(redis) => redis.kill_master().await,
+            None => Err(io::Error::other("no master to kill, expected {sentinel} in the scenario's store")),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | `{link}` | an address that this server alone may listen on, for its cluster links |
 //! | `{links}` | those of all servers that the run begins with, joined by commas |
 //! | `{redis}` | the URL of a Redis: that of `--redis`, else of one that the lab starts for the scenario and stops after it |
+//! | `{sentinel}` | the URL of a Sentinel set (a master, two replicas, three sentinels) that the lab starts and stops |
 //!
 //! A cluster is therefore
 //!
@@ -63,6 +64,13 @@ pub(crate) fn all() -> Vec<Scenario> {
             fault: Fault::KillRedis,
             claims: claims::AFTER_REDIS_DIED.to_vec(),
         },
+        Scenario {
+            name: "Sentinel, master killed",
+            store: "{sentinel}?durability=replicas=1".into(),
+            balancing: Balancing::RoundRobin,
+            fault: Fault::KillMaster,
+            claims: claims::AFTER_A_FAILOVER.to_vec(),
+        },
     ]
 }
 
@@ -74,11 +82,16 @@ impl Scenario {
     }
 
     pub(crate) fn needs_redis(&self) -> bool {
-        self.store.contains("{redis}")
+        self.store.contains("{redis}") || self.needs_sentinel()
     }
 
-    pub(crate) fn kills_redis(&self) -> bool {
-        self.fault == Fault::KillRedis
+    pub(crate) fn needs_sentinel(&self) -> bool {
+        self.store.contains("{sentinel}")
+    }
+
+    /// Whether it needs a Redis that is the lab's to kill, or to make.
+    pub(crate) fn owns_redis(&self) -> bool {
+        self.fault == Fault::KillRedis || self.needs_sentinel()
     }
 }
 

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use super::Journey;
+use super::{Journey, wait_if_refused};
 use crate::browser::Reply;
 
 const ITEMS: &str = "items";
@@ -19,6 +19,7 @@ impl Journey {
             self.browser.send(Method::PUT, &left_path, Some(&item)),
             self.browser.send(Method::PUT, &right_path, Some(&item)),
         );
+        wait_if_refused(&[&one, &other]).await;
         for (key, reply) in [(left, one), (right, other)] {
             self.note_put(key, &item, &reply);
         }
@@ -30,6 +31,7 @@ impl Journey {
             self.browser.send(Method::POST, INCREMENT, None),
             self.browser.send(Method::POST, INCREMENT, None),
         );
+        wait_if_refused(&[&one, &other]).await;
         for reply in [one, other] {
             self.note(&reply);
             self.note_increment(ITEMS, &reply);

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::sleep;
 
@@ -31,6 +31,8 @@ use ledger::Ledger;
 
 /// A user reloads a page that did not come.
 const ATTEMPTS: usize = 3;
+/// One who is told that the shop is closed for the moment waits before the next click.
+const AFTER_REFUSAL: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
 pub(crate) struct Journey {
@@ -89,6 +91,7 @@ impl Journey {
     async fn ask(&mut self, method: Method, path: &str, body: Option<&Value>) -> Reply {
         let reply = self.browser.send(method, path, body).await;
         self.note(&reply);
+        wait_if_refused(&[&reply]).await;
         reply
     }
 
@@ -119,5 +122,11 @@ impl Journey {
             Some(server) if self.stage.cut_off(server, reply.sent) => self.tally.cut_off += 1,
             _ => self.tally.failures += 1,
         }
+    }
+}
+
+async fn wait_if_refused(replies: &[&Reply]) {
+    if replies.iter().any(|reply| reply.status == Some(StatusCode::SERVICE_UNAVAILABLE)) {
+        sleep(AFTER_REFUSAL).await;
     }
 }
