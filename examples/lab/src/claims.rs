@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(failing(&good), [""; 0]);
         assert_eq!(failing(&Tally { sessions_lost: 1, ..good.clone() }), [NO_SESSION_LOST.says]);
         assert_eq!(failing(&Tally { updates_lost: 1, ..good.clone() }), [NO_UPDATE_LOST.says]);
-        for wrong in [Tally { failures: 0, ..good.clone() }, Tally { failures: 900, ..good.clone() }] {
+        for wrong in [Tally { failures: 0, ..good.clone() }, Tally { failures: 900, ..good }] {
             assert_eq!(failing(&wrong), [REFUSED_AND_BACK.says]);
         }
     }

@@ -26,7 +26,7 @@ pub(crate) struct SentinelSet {
     sentinels: Vec<SocketAddr>,
     master: Child,
     _others: Vec<Child>,
-    /// What the sentinels write down.
+    /// What sentinels write down, and replicas as they catch up.
     _folder: TempDir,
 }
 
@@ -34,11 +34,14 @@ impl SentinelSet {
     /// A set that could replace its master.
     pub(crate) async fn start() -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("abide-lab-").tempdir()?;
-        let (address, master) = own(&[]).await?;
+        let files = folder.path().to_string_lossy().into_owned();
+        let (address, master) = own(&["--dir", &files]).await?;
         let (host, port) = (address.ip().to_string(), address.port().to_string());
         let mut others = Vec::new();
-        for _ in 0..REPLICAS {
-            others.push(own(&["--replicaof", &host, &port]).await?.1);
+        for index in 0..REPLICAS {
+            let file = format!("{index}.rdb");
+            let settings = ["--dir", &files, "--dbfilename", &file, "--replicaof", &host, &port];
+            others.push(own(&settings).await?.1);
         }
         // A sentinel looks for replicas when it starts, and then no more for a long time.
         until(address, &format!("WAIT {REPLICAS} 1000"), &format!(":{REPLICAS}")).await?;
