@@ -1,4 +1,4 @@
-//! The bytes of a record, at rest and on the wire.
+//! The bytes of a record, at rest and on the wire, and of changes on the wire.
 //!
 //! Two bytes of head (`0xAB`, version), then fields: tag, length, bytes. The era is a field that holds fields. What is
 //! within a field is `postcard`. A field of an unknown tag is kept byte for byte, so old and new servers can work on
@@ -20,7 +20,9 @@
 //! assert!(codec::decode(&bytes[..bytes.len() - 1]).is_err());
 //! ```
 
+mod changes;
 mod fields;
 mod record;
 
+pub use changes::{decode_changes, encode_changes};
 pub use record::{MAX_ENCODED, decode, encode};

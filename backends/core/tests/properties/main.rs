@@ -10,9 +10,11 @@
 //! | `laws` | the merge: associative, commutative, idempotent, and what a commit may do to it |
 //! | `repeats` | the same changes committed again, later |
 //! | `round_trip` | the codec on records, on damaged ones and on noise |
+//! | `changes` | changes on the wire, whole, damaged and from a newer writer |
 //! | `unknown_fields` | an old reader keeps what a new writer wrote |
 
 mod bytes;
+mod changes;
 mod laws;
 mod repeats;
 mod round_trip;
