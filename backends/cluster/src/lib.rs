@@ -4,7 +4,9 @@
 //! acknowledged once a majority of those has it, and a read asks a majority, so an acknowledged write survives the crash of
 //! any one of three, and a session that ended stays ended.
 //!
+//! [`codec`] has the bytes of what the servers say to each other.
 //! [`protocol`] is the whole of it without I/O: a state machine to which time, randomness, messages and verdicts about
 //! dead peers are arguments. It runs in the simulator as it runs on a network.
 
+pub mod codec;
 pub mod protocol;

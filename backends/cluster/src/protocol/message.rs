@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::{Changes, CommitRules, ErrorKind, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::ids::{Ballot, ClusterId, Member, NodeId};
 use super::replica::{Nack, State};
@@ -37,7 +38,7 @@ pub struct Message {
 }
 
 /// What is said.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "each is explained where it is handled")]
 pub enum Body {
     /// "I am here."
@@ -123,14 +124,16 @@ pub enum Body {
         contacts: Vec<Member>,
     },
     Bye,
-    /// Of a newer version.
+    /// Of a newer version. It is the last, for the places of the others are their numbers on the wire: a new one comes before
+    /// it, and none ever moves.
+    #[serde(skip)]
     Unknown {
-        kind: u16,
+        kind: u32,
     },
 }
 
 /// What a node answers to one that wants to found a cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Probed {
     /// It has none, and will not found one before this one had time to.
     Granted,
@@ -148,7 +151,7 @@ pub enum Probed {
 }
 
 /// A question about one key, to one of its owners.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ask {
     pub(crate) operation: u64,
     pub(crate) round: u32,
@@ -159,16 +162,30 @@ pub struct Ask {
 }
 
 /// What is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum What {
-    Read { body: bool },
-    Prepare { ballot: Ballot, has: Option<Digest> },
-    Store { ballot: Ballot, value: Held },
-    Write { generation: Ballot, changes: Arc<Changes>, terms: Terms, body: bool },
+    Read {
+        body: bool,
+    },
+    Prepare {
+        ballot: Ballot,
+        has: Option<Digest>,
+    },
+    Store {
+        ballot: Ballot,
+        value: Held,
+    },
+    Write {
+        generation: Ballot,
+        #[serde(with = "super::wire::changes")]
+        changes: Arc<Changes>,
+        terms: Terms,
+        body: bool,
+    },
 }
 
 /// By what changes are judged beside the time, which is the judge's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Terms {
     pub(crate) began: Timestamp,
     pub(crate) max_weight: usize,
@@ -183,7 +200,7 @@ impl Terms {
 }
 
 /// The answer of one owner.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Reply {
     pub(crate) operation: u64,
     pub(crate) round: u32,
@@ -192,12 +209,12 @@ pub struct Reply {
 }
 
 /// Why an owner has no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum No {
     /// It is in another view, or does not count yet, or cannot tell the time.
     NotServing,
     Overtaken(Ballot),
-    Refused(ErrorKind),
+    Refused(#[serde(with = "super::wire::kind")] ErrorKind),
 }
 
 impl From<Nack> for No {
@@ -210,7 +227,7 @@ impl From<Nack> for No {
 }
 
 /// One key of a slot that is copied. No value where the receiver said that it has this one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
     pub(crate) key: Key,
     pub(crate) generation: Ballot,

@@ -16,6 +16,7 @@
 //! | `peers`, `suspicion`, `clock` | who is there, and what time it is |
 //! | `expiry`, `repair`, `tombstones` | what owners do by themselves |
 //! | `message`, `io`, `settings`, `ids` | what is said, what goes in and out |
+//! | `wire` | how what is said is written |
 //! | `inspect`, `steps`, `variant`, `broken` | what the simulator sees of it, and the forms that it must catch |
 
 mod attempt;
@@ -41,6 +42,8 @@ mod read;
 mod recover;
 mod repair;
 mod replica;
+#[cfg(test)]
+pub(crate) mod samples;
 mod settings;
 mod slots;
 mod states;
@@ -53,6 +56,7 @@ mod turns;
 mod value;
 mod variant;
 mod view;
+mod wire;
 mod write;
 
 pub use ids::{ClusterId, Member, NodeId};

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::{Changes, CommitRules, ErrorKind};
+use serde::{Deserialize, Serialize};
 
 use super::ids::Ballot;
 use super::value::{Digest, Held, Value, digest, join};
@@ -33,7 +34,7 @@ pub(crate) struct Cell {
 }
 
 /// What an owner tells of a key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct State {
     pub(crate) generation: Ballot,
     pub(crate) digest: Digest,
@@ -41,7 +42,7 @@ pub struct State {
 }
 
 /// The value of a state.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Body {
     /// Not told: who asked has it, or did not ask for it.
     Omitted,

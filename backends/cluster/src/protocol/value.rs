@@ -41,10 +41,10 @@ impl fmt::Debug for Key {
 /// What is kept.
 ///
 /// A clone shares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Value {
     /// A session, alive or over.
-    Session(Arc<Record>),
+    Session(#[serde(with = "super::wire::record")] Arc<Record>),
 }
 
 /// A value, or that there is none.
@@ -54,7 +54,7 @@ pub(crate) type Held = Option<Value>;
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
 )]
-pub struct Digest(pub(crate) u128);
+pub struct Digest(#[serde(with = "super::wire::bits")] pub(crate) u128);
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

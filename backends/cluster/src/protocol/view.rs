@@ -18,6 +18,7 @@ const TOLD: usize = 8;
 
 /// Who is in the cluster, as of a number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "super::wire::WrittenView")]
 pub struct View {
     /// Of which cluster.
     pub cluster: ClusterId,
