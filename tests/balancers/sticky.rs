@@ -44,6 +44,27 @@ async fn another_takes_over(kind: Kind) {
 }
 
 #[tokio::test]
+async fn a_haproxy_that_writes_the_mark_pins_visitors_and_agrees_with_the_marks_of_the_servers() {
+    let stage = Stage::start(Kind::HaproxyMarks, "memory:").await;
+    let mut browser = stage.browser();
+    let first = browser.get("/untouched").await;
+    let (node, mark) = (node_of(&first), browser.cookies["route"].clone());
+    assert_eq!(browser.cookies.len(), 1, "no session yet: {first:?}");
+    for n in 0..100 {
+        signed_in(&stage, "other").await;
+        assert_eq!(node_of(&browser.get("/untouched").await), node, "request {n} of a visitor");
+    }
+    assert_eq!(node_of(&browser.log_in("ada").await), node);
+    for n in 0..100 {
+        signed_in(&stage, "other").await;
+        let answer = browser.get("/me").await;
+        assert_eq!((answer.status.as_u16(), node_of(&answer)), (200, node), "request {n} of a user");
+        assert!(answer.set_cookies().is_empty(), "one mark, and it stays: {answer:?}");
+    }
+    assert_eq!(browser.cookies["route"], mark);
+}
+
+#[tokio::test]
 async fn behind_haproxy_a_client_stays_on_its_node_for_1000_requests() {
     a_client_stays(Kind::Haproxy).await;
 }

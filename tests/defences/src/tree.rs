@@ -88,6 +88,8 @@ impl Tree {
             .args(["--", "--exact", &test.name])
             .current_dir(&self.folder)
             .env("CARGO_TARGET_DIR", &self.target)
+            // A file that changes and changes back within a second was seen to crash an incremental compiler.
+            .env("CARGO_INCREMENTAL", "0")
             .env("CARGO_TERM_COLOR", "never")
             .output()
     }

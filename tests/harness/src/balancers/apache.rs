@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use super::{Member, filled, is_root, program, write};
+use super::{Member, example, filled, is_root, program, write};
 
 const MODULES: [&str; 9] = [
     "mpm_event",
@@ -20,7 +20,7 @@ const MODULES: [&str; 9] = [
 ];
 
 pub(super) fn command(folder: &Path, address: SocketAddr, members: &[Member; 3]) -> Command {
-    let site = write(folder, "abide.conf", &filled("apache/abide.conf", address, members));
+    let site = write(folder, "abide.conf", &filled(example("apache/abide.conf"), address, members));
     let modules = [
         "/usr/lib/apache2/modules",
         "/usr/lib/httpd/modules",

@@ -37,6 +37,8 @@ pub type Member = (String, SocketAddr);
 pub enum Kind {
     /// HAProxy.
     Haproxy,
+    /// HAProxy that writes the mark itself for a client who has none.
+    HaproxyMarks,
     /// nginx, open source.
     Nginx,
     /// Apache httpd.
@@ -63,7 +65,8 @@ impl Balancer {
             let folder = tempfile::Builder::new().prefix("abide-balancer-").tempdir().unwrap();
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()));
             let mut command = match kind {
-                Kind::Haproxy => haproxy::command(folder.path(), address, members),
+                Kind::Haproxy => haproxy::command(folder.path(), address, members, false),
+                Kind::HaproxyMarks => haproxy::command(folder.path(), address, members, true),
                 Kind::Nginx => nginx::command(folder.path(), address, members),
                 Kind::Apache => apache::command(folder.path(), address, members),
             };
@@ -111,10 +114,14 @@ impl Drop for Balancer {
     }
 }
 
-/// A file of `examples/balancers`, for these servers and plain http.
-fn filled(file: &str, address: SocketAddr, members: &[Member; 3]) -> String {
+/// A file of `examples/balancers` as it stands there.
+fn example(file: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/balancers");
-    let mut text = std::fs::read_to_string(folder.join(file)).unwrap();
+    std::fs::read_to_string(folder.join(file)).unwrap()
+}
+
+/// A text of `examples/balancers`, for these servers and plain http.
+fn filled(mut text: String, address: SocketAddr, members: &[Member; 3]) -> String {
     for (n, (alias, server)) in members.iter().enumerate() {
         text = text.replace(&format!("127.0.0.1:{}", 8001 + n), &server.to_string());
         text = text.replace(["ALIAS-A", "ALIAS-B", "ALIAS-C"][n], alias);

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use tokio::process::Command;
 
-use super::{Member, filled, is_root, program, write};
+use super::{Member, example, filled, is_root, program, write};
 
 pub(super) fn command(folder: &Path, address: SocketAddr, members: &[Member; 3]) -> Command {
-    let site = write(folder, "abide.conf", &filled("nginx/abide.conf", address, members));
+    let site = write(folder, "abide.conf", &filled(example("nginx/abide.conf"), address, members));
     let user = if is_root() { "user nobody nogroup;" } else { "" };
     let main = format!(
         "{user}
