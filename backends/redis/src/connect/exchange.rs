@@ -150,10 +150,15 @@ impl<'a> Progress<'a> {
             });
         }
         let wrong = replies.iter().map(judge).find(|verdict| *verdict != Verdict::Answer);
-        let Some(verdict) = wrong else { return Next::Done(self.done(replies, replicas, over)) };
+        let Some(verdict) = wrong else {
+            link.pause.end();
+            return Next::Done(self.done(replies, replicas, over));
+        };
         let reply = replies.iter().find(|reply| judge(reply) == verdict).cloned().unwrap_or(Value::Nil);
-        if verdict == Verdict::NotServing {
-            link.fail();
+        match verdict {
+            Verdict::NotServing => link.fail(),
+            Verdict::Down => link.pause.begin(),
+            _ => {}
         }
         self.keep(replies);
         self.next(verdict, &reply)

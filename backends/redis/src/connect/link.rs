@@ -8,6 +8,7 @@ use redis::{Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::pause::Pause;
 use super::pool::Taken;
 use super::target::{Opened, Place, Reach};
 use super::verdict::Lost;
@@ -28,6 +29,7 @@ pub(super) struct Link {
     number: LinkNumber,
     strikes: AtomicU32,
     replicas: AtomicUsize,
+    pub(super) pause: Pause,
     failed: Notify,
 }
 
@@ -43,6 +45,7 @@ impl Link {
             number,
             strikes: AtomicU32::new(0),
             replicas: AtomicUsize::new(UNKNOWN),
+            pause: Pause::none(),
             failed: Notify::new(),
         };
         link.check().await?;

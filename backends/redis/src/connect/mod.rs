@@ -19,6 +19,7 @@
 //! | `pool`, `no_pool` | connections of a pool that the application brought |
 //! | `node` | the shared connection of a master, whichever server that is: connects again, refuses meanwhile |
 //! | `link` | one connection to one server, and its health |
+//! | `pause` | a server that refuses everybody is asked by one now and then |
 //! | `sentinel` | who the master is, by the sentinels |
 //! | `cluster`, `map` | which master has a slot |
 //! | `target` | one server, and how to reach it |
@@ -29,6 +30,9 @@
 //! operations without an answer, or where the sentinels name another master. From then on operations wait for the next
 //! connection for as long as [`LinkOptions::patience`] says, and no longer: afterwards each is refused at once. One task
 //! for each master looks for it, however many wait. The first connection that answers to a greeting ends the outage.
+//!
+//! A master of a Cluster that is down answers, and refuses: it is asked by one operation every 20 ms, and the others are refused
+//! here.
 //!
 //! Nothing that may write is sent twice, but where the server said that it did nothing.
 
@@ -41,6 +45,7 @@ mod map;
 mod master;
 mod node;
 mod options;
+mod pause;
 #[cfg(feature = "pool")]
 mod pool;
 #[cfg(not(feature = "pool"))]

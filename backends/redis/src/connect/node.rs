@@ -19,8 +19,9 @@ use super::watcher::{LinkEvent, LinkNumber};
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 const LONGEST_BACKOFF: Duration = Duration::from_millis(200);
 
-/// How often a server that was named as the master is looked at before others are asked.
-const PROMOTION_LOOKS: u32 = 8;
+/// How often a server that was named as the master is looked at before others are asked. It is named some 200 ms before
+/// it is one.
+const PROMOTION_LOOKS: u32 = 40;
 const BETWEEN_PROMOTION_LOOKS: Duration = Duration::from_millis(10);
 
 /// One master. Dropping it lets go of the connection.
@@ -197,7 +198,7 @@ impl Keeper {
         }
     }
 
-    /// Connects to a server that was named a moment ago, and may need one more to become the master.
+    /// Connects to a server that was named a moment ago, and may need a few more to become the master.
     async fn insist(&self, place: Place, number: LinkNumber) -> Option<Link> {
         for _ in 0..PROMOTION_LOOKS {
             if let Ok(link) = Link::open(&self.reach, place.clone(), number).await {

@@ -17,9 +17,15 @@ use super::target::{Host, Place, Reach};
 /// After the first answer the others have this long: one of them may know better.
 const OTHERS_WITHIN: Duration = Duration::from_millis(50);
 const BETWEEN_SUBSCRIPTIONS: Duration = Duration::from_millis(300);
-/// What sentinels say of a failover. The second and third come before the first: a replica was told to become the master,
-/// and was seen to be it.
-const CHANNELS: [&str; 3] = ["+switch-master", "+failover-state-wait-promotion", "+promoted-slave"];
+/// What sentinels say of a failover, in the order in which they do: a replica is to become the master, was told to, was
+/// seen to be it, and everybody knows. The first comes a tenth of a second before the replica is told, and whoever leaves the
+/// old master then loses nothing that was answered: what it wrote until then is on its way to the replica.
+const CHANNELS: [&str; 4] = [
+    "+failover-state-send-slaveof-noone",
+    "+failover-state-wait-promotion",
+    "+promoted-slave",
+    "+switch-master",
+];
 
 /// The sentinels of a master. Dropping it ends the subscriptions.
 pub(super) struct Sentinels {

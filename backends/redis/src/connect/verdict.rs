@@ -23,6 +23,14 @@ impl Lost {
     }
 }
 
+/// What a master of a Cluster says that is down, behind the code `CLUSTERDOWN`.
+const DOWN: &str = "The cluster is down";
+
+/// The refusal of one who is not even asked.
+pub(super) fn is_down() -> Error {
+    Error::new(ErrorKind::Unavailable, "redis refuses with CLUSTERDOWN")
+}
+
 /// What a reply says about the server that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -38,12 +46,16 @@ pub(super) enum Verdict {
     TryAgain,
     /// It refuses for now, or for this user: nothing was written.
     Refused,
+    /// Its Cluster is down: it refuses everybody, and nothing was written.
+    Down,
     /// It has no memory left: nothing was written.
     Full,
 }
 
 pub(super) fn judge(reply: &Value) -> Verdict {
     match reply {
+        // A slot that nobody has is refused under the same code, beside others that are served.
+        Value::ServerError(error) if error.details() == Some(DOWN) => Verdict::Down,
         Value::ServerError(error) => judge_code(code(error)),
         _ => Verdict::Answer,
     }

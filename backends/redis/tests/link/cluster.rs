@@ -5,8 +5,9 @@ use std::time::Duration;
 use abide_core::ErrorKind;
 use abide_harness::RedisCluster;
 use abide_redis::connect::{LinkOptions, Terms};
+use futures_util::future::join_all;
 use redis::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::stage::{
     DEADLINE, Load, PATIENCE, impatient, open, open_with, patient, read, set, soon, until, up,
@@ -108,6 +109,57 @@ async fn a_hung_master_costs_nobody_who_asks_for_keys_of_another() {
         }
     }
     assert!(begin.elapsed() < Duration::from_secs(5), "hundreds of writes took {:?}", begin.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_down_refuses_at_once_and_is_asked_by_one_now_and_then() {
+    let mut cluster = RedisCluster::start().await;
+    for server in &cluster.servers {
+        server.cli(&["CONFIG", "SET", "cluster-replica-no-failover", "yes"]).await;
+    }
+    let servers = open_with(&cluster.url(), impatient());
+    up(&servers).await;
+    let owner = cluster.master_of("a").await;
+    let mut other = "b";
+    for key in KEYS {
+        if cluster.master_of(key).await != owner {
+            other = key;
+        }
+    }
+    let living = cluster.master_of(other).await;
+    let write = async || servers.run(other.as_bytes(), &set(other, "1"), Terms::write(soon())).await;
+    cluster.servers[owner].kill9().await;
+    while write().await.is_ok() {}
+    let said = async || {
+        let count = cluster.servers[living].info("errorstat_CLUSTERDOWN").await;
+        count.trim_start_matches("count=").parse::<u128>().unwrap_or_default()
+    };
+    let (before, begin) = (said().await, Instant::now());
+    let mut refused = 0;
+    while begin.elapsed() < Duration::from_millis(400) {
+        let errors = join_all((0..100).map(|_| write())).await.into_iter().map(Result::unwrap_err);
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert!(error.to_string().contains("CLUSTERDOWN"), "{error}");
+            refused += 1;
+        }
+    }
+    let (asked, most) = (said().await - before, begin.elapsed().as_millis() / 20 + 2);
+    assert!(
+        asked <= most,
+        "{refused} writes were refused, {asked} of them by the server in {:?}",
+        begin.elapsed()
+    );
+    assert!(refused > 3 * asked, "{refused} writes were refused, {asked} of them by the server");
+    cluster.servers[living].cli(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]).await;
+    let begin = Instant::now();
+    while write().await.is_err() {
+        assert!(begin.elapsed() < PATIENCE, "it is asked again");
+        sleep(Duration::from_millis(1)).await;
+    }
+    for _ in 0..100 {
+        write().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use abide_core::ErrorKind;
-use abide_harness::SentinelSet;
+use abide_harness::{Redis, SentinelSet};
 use abide_redis::connect::{LinkOptions, Terms};
 use redis::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::stage::{DEADLINE, Load, PATIENCE, changed, open, open_with, patient, read, set, soon, until, up};
+use crate::fake::Sentinel;
+use crate::stage::{
+    DEADLINE, Load, PATIENCE, changed, impatient, open, open_with, patient, read, set, soon, until, up,
+};
 
 /// Keeps writing while `fault` is done to the master, until another one is written to.
 async fn fail_over(
@@ -105,4 +108,77 @@ async fn a_write_waits_for_as_many_replicas_as_there_are() {
 
 fn set_a() -> redis::Pipeline {
     set("a", "1")
+}
+
+/// A master, and a replica that has caught up.
+async fn pair() -> (Redis, Redis) {
+    let (master, replica) = tokio::join!(Redis::single(), Redis::single());
+    master.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]).await;
+    replica.cli(&["REPLICAOF", "127.0.0.1", &master.port().to_string()]).await;
+    replica.until("master_link_status", "up").await;
+    (master, replica)
+}
+
+#[tokio::test]
+async fn the_old_master_is_left_as_soon_as_sentinels_say_who_is_to_follow_it() {
+    // Each of what they say must do: whoever subscribes late hears the later ones alone.
+    for channel in [
+        "+failover-state-send-slaveof-noone",
+        "+failover-state-wait-promotion",
+        "+promoted-slave",
+        "+switch-master",
+    ] {
+        let (old, new) = pair().await;
+        let sentinel = Sentinel::of(&old).await;
+        let servers = open_with(&sentinel.url(), patient());
+        up(&servers).await;
+        servers.run(b"a", &set("a", "before"), Terms::write(soon())).await.unwrap();
+        sentinel.says_of(channel, &new);
+        sentinel.names(&new);
+        let left = async {
+            while servers.ready() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), left).await.unwrap_or_else(|_| panic!("{channel} is not heard"));
+        // The old one would still take it.
+        let (write, terms) = (set("a", "after"), Terms::write(soon()));
+        let promoted = async {
+            assert_eq!(old.cli(&["GET", "a"]).await, "before");
+            assert_eq!(new.cli(&["REPLICAOF", "NO", "ONE"]).await, "OK");
+        };
+        let (written, ()) = tokio::join!(servers.run(b"a", &write, terms), promoted);
+        written.unwrap();
+        assert_eq!(
+            [old.cli(&["GET", "a"]).await, new.cli(&["GET", "a"]).await],
+            ["before", "after"],
+            "{channel}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_failover_that_comes_to_nothing_leaves_the_master_as_it_was() {
+    let (master, replica) = pair().await;
+    let sentinel = Sentinel::of(&master).await;
+    let servers = open_with(&sentinel.url(), patient());
+    up(&servers).await;
+    sentinel.says_of("+failover-state-send-slaveof-noone", &replica);
+    until(|| !servers.ready()).await;
+    up(&servers).await;
+    servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap();
+    assert_eq!(master.cli(&["GET", "a"]).await, "1");
+}
+
+#[tokio::test]
+async fn what_is_said_of_another_master_is_none_of_ours() {
+    let (master, replica) = pair().await;
+    let sentinel = Sentinel::of(&master).await;
+    let servers = open_with(&sentinel.url().replace("/main/", "/other/"), impatient());
+    up(&servers).await;
+    sentinel.says_of("+promoted-slave", &replica);
+    sentinel.says_of("+switch-master", &replica);
+    for _ in 0..200 {
+        servers.run(b"a", &set("a", "1"), Terms::write(soon())).await.unwrap();
+    }
 }
