@@ -97,7 +97,9 @@ impl RedisStoreBuilder {
     }
 
     /// How many replicas must have a write before it is answered, unless it [says otherwise](abide_core::Durability): none
-    /// by default. Where fewer have it in time the write is [`Ambiguous`](abide_core::ErrorKind::Ambiguous).
+    /// by default. Where fewer are connected it is refused before anything is written
+    /// ([`Unavailable`](abide_core::ErrorKind::Unavailable)), as far as the last heartbeat knows; where fewer have it in time
+    /// it is [`Ambiguous`](abide_core::ErrorKind::Ambiguous).
     ///
     /// An end waits for one replica where one is connected, whatever stands here.
     pub fn replicas(mut self, replicas: u8) -> Self {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::combine::{Batch, Job, lost};
 use crate::connect::Terms;
-use crate::inner::{Inner, after_write};
+use crate::inner::{Copies, Inner, after_write};
 use crate::reply::Written;
 use crate::users::Entry;
 
@@ -113,7 +113,8 @@ impl Inner {
 
     async fn write_batch(&self, key: &SessionKey, jobs: &[Job]) -> Result<Done, Error> {
         let deadline = jobs.iter().map(|job| job.deadline).min().unwrap_or_else(Instant::now);
-        let wanted = jobs.iter().map(|job| self.replicas(job.options.durability)).max().unwrap_or(0);
+        let durability = || jobs.iter().map(|job| self.replicas(job.options.durability));
+        let (wanted, needed) = (durability().max().unwrap_or(0), durability().min().unwrap_or(0));
         let (mut seen, mut is_listed) = (self.lately(key), false);
         loop {
             let Seen { held, is_current } = self.see(key, seen.take(), deadline).await?;
@@ -124,7 +125,7 @@ impl Inner {
                     let sealed = self.versions.seal(&next, self.settings.max_bytes)?;
                     let (slid, written) = tokio::join!(
                         self.slide(key, &held.record, &next, now, deadline),
-                        self.replace(key, &held, &sealed, wanted, deadline)
+                        self.replace(key, &held, &sealed, Copies { wanted, needed }, deadline)
                     );
                     let written = written?;
                     if let Written::Done(_) = written {

@@ -58,6 +58,27 @@ struct Sent<'a> {
     writing: Option<Answered<'a>>,
 }
 
+/// How many replicas are to have a write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Copies {
+    /// It is waited for so many.
+    pub(crate) wanted: usize,
+    /// Without so many connected it is not sent.
+    pub(crate) needed: usize,
+}
+
+impl Copies {
+    /// So many, or nothing.
+    pub(crate) fn all(wanted: usize) -> Self {
+        Self { wanted, needed: wanted }
+    }
+
+    /// So many, or as many as there are.
+    fn at_best(wanted: usize) -> Self {
+        Self { wanted, needed: 0 }
+    }
+}
+
 /// What an end came to.
 #[derive(Debug)]
 pub(crate) struct Gone {
@@ -135,8 +156,9 @@ impl Inner {
         deadline: Instant,
     ) -> Result<Written, Error> {
         let life = self.life(&sealed.loaded.record, self.now());
-        let sent =
-            self.script(key, &CREATE, &[&sealed.bytes, &life, self.track()], replicas, deadline).await?;
+        let sent = self
+            .script(key, &CREATE, &[&sealed.bytes, &life, self.track()], Copies::all(replicas), deadline)
+            .await?;
         self.written(key, Some(sealed), sent)
     }
 
@@ -146,13 +168,13 @@ impl Inner {
         key: &SessionKey,
         seen: &Loaded,
         sealed: &Sealed,
-        replicas: usize,
+        copies: Copies,
         deadline: Instant,
     ) -> Result<Written, Error> {
         let life = self.life(&sealed.loaded.record, self.now());
         let seen = stamp_of(seen.version);
         let sent = self
-            .script(key, &REPLACE, &[&seen, &sealed.bytes, &life, self.track()], replicas, deadline)
+            .script(key, &REPLACE, &[&seen, &sealed.bytes, &life, self.track()], copies, deadline)
             .await?;
         self.written(key, Some(sealed), sent)
     }
@@ -166,7 +188,9 @@ impl Inner {
         deadline: Instant,
     ) -> Result<Written, Error> {
         let life = self.life(&seen.record, self.now());
-        let sent = self.script(key, &TOUCH, &[&stamp_of(seen.version), &life], replicas, deadline).await?;
+        // It was done before: that nobody is there to copy it makes it no less so.
+        let copies = Copies::at_best(replicas);
+        let sent = self.script(key, &TOUCH, &[&stamp_of(seen.version), &life], copies, deadline).await?;
         self.written(key, None, sent)
     }
 
@@ -181,7 +205,8 @@ impl Inner {
         let changes = self.servers.masters_changed();
         let (before, at) = (*changes.borrow(), self.now());
         let tombstone = self.versions.tombstone(at, reason)?;
-        let done = self.script(key, &END, &[&tombstone, &millis(REMEMBERED)], replicas, deadline).await;
+        let copies = Copies::at_best(replicas);
+        let done = self.script(key, &END, &[&tombstone, &millis(REMEMBERED)], copies, deadline).await;
         if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Ambiguous) {
             self.ended.doubt(key, at, reason);
         }
@@ -213,9 +238,9 @@ impl Inner {
         let (before, at) = (*changes.borrow(), self.now());
         let tombstone = self.versions.tombstone(at, reason)?;
         let arguments: [&[u8]; 4] = [&stamp_of(seen.version), &tombstone, &millis(REMEMBERED), b"0"];
-        let replicas = self.settings.replicas.max(self.at_hand(key));
+        let copies = Copies::at_best(self.settings.replicas.max(self.at_hand(key)));
         let written =
-            Written::of_acknowledged(self.script(key, &REPLACE, &arguments, replicas, deadline).await?.done)?;
+            Written::of_acknowledged(self.script(key, &REPLACE, &arguments, copies, deadline).await?.done)?;
         if let Written::Done(_) = written {
             let end = self.remember_end(key, at, reason);
             if *changes.borrow() != before {
@@ -229,7 +254,7 @@ impl Inner {
     pub(crate) async fn end_again(&self, end: &End, deadline: Instant) -> Result<(), Error> {
         let tombstone = self.versions.tombstone(end.at, end.reason)?;
         let arguments: [&[u8]; 2] = [&tombstone, &millis(end.life())];
-        match first(self.script(&end.key, &END_AGAIN, &arguments, 0, deadline).await?.done) {
+        match first(self.script(&end.key, &END_AGAIN, &arguments, Copies::at_best(0), deadline).await?.done) {
             Value::Int(_) => {
                 self.ended.confirm(end);
                 self.counts.ends_written_again.add(1);
@@ -254,12 +279,12 @@ impl Inner {
         key: &SessionKey,
         script: &Script,
         arguments: &[&[u8]],
-        replicas: usize,
+        copies: Copies,
         deadline: Instant,
     ) -> Result<Sent<'_>, Error> {
-        let (name, terms) = (self.keys.session(key), Terms::write(deadline));
+        let (name, terms) = (self.keys.session(key), Terms::write(deadline).needs(copies.needed));
         let writing = self.near.as_ref().map(|near| near.writing(key));
-        let done = self.servers.invoke_and_wait(&name, script, arguments, replicas, terms).await?;
+        let done = self.servers.invoke_and_wait(&name, script, arguments, copies.wanted, terms).await?;
         // Over another connection than the one that tracks it is not known to be told of the next change.
         let writing = writing.zip(done.over).map(|(writing, over)| writing.answered(over));
         Ok(Sent { done, writing })

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::combine::Job;
 use crate::commit::{Seen, durable, with_current};
 use crate::connect::Terms;
-use crate::inner::{Inner, after_write};
+use crate::inner::{Copies, Inner, after_write};
 use crate::reply::{Found, Written, is_of};
 use crate::users::{Entered, Entry, Login, Settled};
 
@@ -64,13 +64,13 @@ impl Inner {
         let Some(login) = login else {
             let (slid, written) = tokio::join!(
                 self.slide(key, &held.record, next, self.now(), deadline),
-                self.replace(key, held, &sealed, wanted, deadline)
+                self.replace(key, held, &sealed, Copies::all(wanted), deadline)
             );
             let written = written?;
             return slid.map(|()| (sealed.loaded, written));
         };
         self.enter(&login, deadline).await?;
-        let written = self.replace(key, held, &sealed, wanted, deadline).await?;
+        let written = self.replace(key, held, &sealed, Copies::all(wanted), deadline).await?;
         if let Written::Instead(_) = written {
             self.withdraw(&login, deadline).await;
         }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::{
-    CommitOptions, Durability, EndOptions, EndReason, ErrorKind, SessionStore as _, SystemClock,
+    CommitOptions, Durability, EndOptions, EndReason, Error, ErrorKind, SessionStore as _, SystemClock,
 };
 use abide_harness::{Redis, RedisSettings};
 
-use crate::stage::{Client, builder, until};
+use crate::stage::{Client, builder, lives, until};
 
 /// A master, and a replica that has caught up.
 async fn pair() -> (Redis, Redis) {
@@ -119,4 +119,50 @@ async fn a_logout_on_a_server_without_replicas_waits_for_none() {
     let ended = client.store.end(live.key(), EndReason::LoggedOut, &EndOptions::default()).await.unwrap();
     assert_eq!((ended.was_live, ended.fell_short), (true, false));
     assert_eq!(server.calls().await.of_command("wait"), 0);
+}
+
+#[tokio::test]
+async fn a_write_for_which_too_few_replicas_are_connected_is_refused_and_nothing_is_written() {
+    let master = Redis::single().await;
+    let (alone, asking) = (client(&master, 0).await, client(&master, 1).await);
+    let live = alone.visit().await;
+    let before = lives(&master).await.len();
+    let unavailable = |error: Error| {
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+        assert!(error.to_string().contains("0 replicas are connected, 1 were asked for"), "{error}");
+    };
+    unavailable(asking.create(|new| new).await.unwrap_err());
+    assert_eq!(lives(&master).await.len(), before, "the refused session is not there");
+    unavailable(asking.set(&live, "a", b"1").await.unwrap_err());
+    unavailable(asking.commit(&live, &asking.login(&live.record, "ada")).await.unwrap_err());
+    let held = alone.load(&live).await.unwrap().unwrap();
+    assert_eq!(held.version, live.loaded.version, "nothing was written");
+    // An end is told to whoever is there.
+    let ended = asking.end(&live).await.unwrap();
+    assert_eq!((ended.was_live, ended.fell_short), (true, true));
+}
+
+#[tokio::test]
+async fn a_write_that_asks_for_no_replica_is_not_refused_for_another_that_does() {
+    let master = Redis::single().await;
+    let client = client(&master, 0).await;
+    let live = client.visit().await;
+    let commit = async |key: &str, durability| {
+        let changes = client.setting(&live.record, key, b"1");
+        let options = CommitOptions::default().durability(durability);
+        client.store.commit(live.key(), live.loaded.version, &changes, &options).await
+    };
+    for turn in 0..20 {
+        let names = ["one", "two", "three"].map(|name| format!("{name}{turn}"));
+        // The first goes at once; the others wait for it, and go together.
+        let (one, two, three) = tokio::join!(
+            commit(&names[0], Durability::Async),
+            commit(&names[1], Durability::Replicas(1)),
+            commit(&names[2], Durability::Async)
+        );
+        one.unwrap();
+        three.unwrap();
+        let error = two.unwrap_err();
+        assert!([ErrorKind::Unavailable, ErrorKind::Ambiguous].contains(&error.kind()), "{error}");
+    }
 }
