@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use abide_core::Timestamp;
+use smallvec::SmallVec;
 
 use super::node::Node;
 use super::slots::majority;
@@ -24,7 +25,7 @@ impl Node {
             return Some(self.now.wall);
         }
         let now = self.now.elapsed;
-        let mut readings = vec![self.now.wall];
+        let mut readings: SmallVec<[Timestamp; 10]> = SmallVec::from_slice(&[self.now.wall]);
         let mut clocks = self.beats_with.len() + 1;
         if let Some((agreed, at)) = self.agreed.filter(|_| clocks < 3) {
             readings.push(agreed + now.saturating_sub(at));

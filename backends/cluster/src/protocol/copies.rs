@@ -18,7 +18,7 @@ use super::value::{Digest, Key};
 use super::variant::Variant;
 
 /// How many questions are remembered.
-const REMEMBERED: usize = 4_096;
+pub(crate) const REMEMBERED: usize = 4_096;
 
 /// The questions that were answered: a message that arrives twice is answered once, for its asker would take a later answer
 /// for the first.
@@ -31,6 +31,10 @@ pub(crate) struct Answered {
 type Question = (NodeId, u64, u32);
 
 impl Answered {
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     fn is_new(&mut self, question: Question) -> bool {
         let new = self.known.insert(question);
         if new {

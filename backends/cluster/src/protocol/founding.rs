@@ -42,6 +42,12 @@ pub(crate) struct Founding {
     heard: Duration,
 }
 
+impl Founding {
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.len()
+    }
+}
+
 impl Node {
     fn others(&self) -> Vec<SocketAddr> {
         self.settings.join.iter().copied().filter(|address| *address != self.me.address).collect()

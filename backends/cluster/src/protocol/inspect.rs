@@ -41,6 +41,29 @@ impl Node {
         self.synced_in() == self.views.number()
     }
 
+    /// What it keeps beside the sessions: of each kind what it is, how much there is, and the most there may be once nothing
+    /// is under way.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn footprint(&self) -> Vec<(&'static str, usize, usize)> {
+        let members = self.views.current().map_or(0, |placed| placed.view.members.len());
+        let [taken, bulk] = self.transfer.footprint();
+        let [joins, leaves] = self.leader.footprint();
+        vec![
+            ("operations", self.operations.under_way.len(), 0),
+            ("turns", self.operations.deciding.len() + self.operations.awake.len(), 0),
+            ("generations remembered", self.operations.hints.len(), super::operation::HINTS),
+            ("questions remembered", self.answered.len(), super::copies::REMEMBERED),
+            ("views", self.views.len(), super::view::REMEMBERED),
+            ("peers", self.peers.len(), 2 * members + 2),
+            ("slots on their way", taken, 0),
+            ("slots copied in advance", bulk, 0),
+            ("wishes to come and go", joins + leaves, members),
+            ("burials", self.burials.len(), super::tombstones::AT_ONCE),
+            ("questions about a cluster", self.founding.asked(), 8),
+        ]
+    }
+
     /// The slots that it holds.
     #[doc(hidden)]
     #[must_use]

@@ -2,12 +2,13 @@
 //! `founding` finds the cluster, `leader` takes the joiner in, `transfer` brings its slots.
 
 use super::ids::NodeId;
+use super::message::Message;
 use super::node::{Node, Phase};
 
 impl Node {
-    /// The cluster that this node wants to be in says something to it.
-    pub(crate) fn is_welcome(&mut self) {
-        if self.phase == Phase::Joining {
+    /// The cluster that this node wants to be in says something to it. Others that look for one do not count.
+    pub(crate) fn is_welcome(&mut self, message: &Message) {
+        if self.phase == Phase::Joining && message.cluster.is_some() {
             self.note_cluster();
         }
     }

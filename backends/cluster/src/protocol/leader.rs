@@ -32,6 +32,13 @@ pub(crate) struct Leader {
     round: u64,
 }
 
+impl Leader {
+    /// How many want to come, and to go.
+    pub(crate) fn footprint(&self) -> [usize; 2] {
+        [self.joins.len(), self.leaves.len()]
+    }
+}
+
 #[derive(Debug)]
 struct Plan {
     id: u64,

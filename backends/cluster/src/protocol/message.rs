@@ -132,6 +132,30 @@ pub enum Body {
     },
 }
 
+impl Message {
+    /// What kind of message it is: for the simulator.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match &self.body {
+            Body::Ask(ask) => match ask.what {
+                What::Read { .. } => "read",
+                What::Prepare { .. } => "prepare",
+                What::Store { .. } => "store",
+                What::Write { .. } => "write",
+            },
+            Body::Reply(_) => "reply",
+            Body::Views { .. } => "views",
+            Body::Paxos { .. } => "paxos",
+            Body::Pull { .. } => "pull",
+            Body::Pulled { .. } => "pulled",
+            Body::Beat { .. } => "beat",
+            Body::Want { .. } => "want",
+            _ => "other",
+        }
+    }
+}
+
 /// What a node answers to one that wants to found a cluster.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Probed {

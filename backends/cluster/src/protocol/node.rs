@@ -196,7 +196,6 @@ impl Node {
     }
 
     fn tick(&mut self) {
-        self.agree();
         self.beat_on();
         self.found_on();
         self.contact_on();
@@ -220,7 +219,7 @@ impl Node {
             return self.on_other_cluster(message);
         }
         self.hear(&message);
-        self.is_welcome();
+        self.is_welcome(&message);
         self.speaker = Some(message.from);
         let from = message.from.id;
         if message.view > self.views.number() && self.views.current().is_some() {
@@ -251,7 +250,13 @@ impl Node {
             Body::Settled { dead } => self.on_settled(message.view, &dead),
             Body::Probe { round, founds } => self.on_probe(message.from, round, founds),
             Body::Probed { round, answer } => self.on_probed(message.from, round, answer),
-            Body::Announce { cluster, contacts } => self.on_announce(cluster, &contacts),
+            Body::Announce { cluster, contacts } => {
+                // All that a member knew may be gone: then it finds those who came after them where they listened.
+                if self.phase.serves() && message.view < self.views.number() {
+                    self.on_views_please(message.from, message.view);
+                }
+                self.on_announce(cluster, &contacts);
+            }
             Body::Bye => self.on_bye(from),
             Body::Unknown { .. } => {}
         }

@@ -23,7 +23,7 @@ use super::value::{Held, Key, Value};
 pub(crate) type OperationId = u64;
 
 /// How many generations of keys that were read lately a node remembers.
-const HINTS: usize = 4_096;
+pub(crate) const HINTS: usize = 4_096;
 
 /// What is to be done.
 #[derive(Clone, Debug)]

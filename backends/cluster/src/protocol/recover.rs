@@ -1,8 +1,8 @@
 //! Going on without a majority, because an operator says so: a new cluster of what is left.
 //!
 //! **Invariant.** The new cluster has another id, so nothing of the old one counts in it. A slot is taken over from every
-//! survivor that owned it, and is not taken out of a later view; where they are no majority, something may be missing, and the
-//! operator is told so.
+//! survivor that is not taken out of a later view. Where those that had all of it are no majority of its owners, something may
+//! be missing, and the operator is told so.
 
 use super::ids::{ClusterId, NodeId};
 use super::io::Output;
@@ -23,13 +23,20 @@ impl Node {
             placed.view.members.iter().filter(|member| is_left(member.id)).copied().collect();
         let doubtful = placed.slots().filter(|slot| {
             let owners = placed.owners(*slot);
-            owners.iter().filter(|id| is_left(**id)).count() < majority(owners.len())
+            let has_all = |id: &&NodeId| is_left(**id) && self.has_all_of(placed.view.number, **id);
+            owners.iter().filter(has_all).count() < majority(owners.len())
         });
         let doubtful = doubtful.count();
         let cluster = ClusterId { founded: self.now.wall.as_millis(), nonce: self.draws.next() };
         let number = placed.view.number + 1;
         self.spread_recovered(View { cluster, number, members, recovered: true, ..placed.view.clone() });
         self.output(Output::Recovered { doubtful });
+    }
+
+    /// Whether a member said that it has all its slots of a view.
+    fn has_all_of(&self, view: u64, id: NodeId) -> bool {
+        let synced = self.peers.get(&id).map_or(0, |peer| peer.synced);
+        view == if id == self.me.id { self.synced_in() } else { synced }
     }
 
     fn spread_recovered(&mut self, view: View) {

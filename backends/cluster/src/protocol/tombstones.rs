@@ -16,7 +16,7 @@ use super::value::{Digest, Key};
 use super::variant::Variant;
 
 /// How many tombstones go at a time.
-const AT_ONCE: usize = 256;
+pub(crate) const AT_ONCE: usize = 256;
 
 /// Tombstones for which the other owners are asked.
 #[derive(Debug, Default)]
@@ -24,6 +24,12 @@ pub(crate) struct Burials {
     round: u64,
     view: u64,
     asked: BTreeMap<Key, (Ballot, BTreeSet<NodeId>)>,
+}
+
+impl Burials {
+    pub(crate) fn len(&self) -> usize {
+        self.asked.len()
+    }
 }
 
 impl Node {

@@ -6,9 +6,12 @@
 //!    `t - 1` and sealed; or by the copy of one owner that is complete in `t` or later, which holds all of that.
 //! 2. What was copied in bulk, and what this node held in earlier views, saves bytes only. It adds nothing: what the majority
 //!    does not tell is gone.
-//! 3. Promises move with the values. A ballot that a minority stored in `t - 1` stays above what is decided in `t` without it.
+//! 3. In a view that an operator recovered there may be no such majority: there a slot is taken over from every member, each
+//!    of which tells what it happens to hold.
+//! 4. Promises move with the values. A ballot that a minority stored in `t - 1` stays above what is decided in `t` without it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::copies::Copy;
 use super::ids::{Ballot, Member, NodeId};
@@ -23,7 +26,9 @@ use super::view::View;
 
 /// How many slots are asked of one peer at a time.
 const AT_ONCE: usize = 256;
-const PULL_EVERY: std::time::Duration = std::time::Duration::from_millis(200);
+const PULL_EVERY: Duration = Duration::from_millis(200);
+/// How long a plan stands after the leader last told it, which it does all the time.
+const PLANNED: Duration = Duration::from_secs(3);
 
 type Bulk = BTreeMap<Key, (Ballot, Digest, Held)>;
 
@@ -36,6 +41,13 @@ pub(crate) struct Transfer {
     /// Not every slot of the view was looked at yet.
     begins: bool,
     told: u64,
+}
+
+impl Transfer {
+    /// How many slots are on their way, and how many were copied in advance.
+    pub(crate) fn footprint(&self) -> [usize; 2] {
+        [self.taken.len(), self.bulk.len()]
+    }
 }
 
 /// One slot that this node is to own.
@@ -53,6 +65,8 @@ struct Planned {
     leader: NodeId,
     left: BTreeSet<SlotId>,
     tries: usize,
+    /// When the leader last told it.
+    told: Duration,
 }
 
 impl Node {
@@ -62,6 +76,9 @@ impl Node {
         self.transfer.plan = None;
         // The first slot may be complete before the next one is looked at: that is not all of them.
         self.transfer.begins = true;
+        if placed.view.recovered {
+            placed.slots().for_each(|slot| self.hold_as_it_is(placed.view.number, slot));
+        }
         placed.slots().for_each(|slot| self.take_next(slot));
         self.transfer.begins = false;
         self.pull();
@@ -101,26 +118,40 @@ impl Node {
         self.take_if_complete(slot);
     }
 
-    /// Whether enough owners of the view before have told what they hold.
+    /// From whom a slot is taken over, and how many of them have to tell.
+    fn givers(&self, slot: SlotId, target: u64) -> Option<(Vec<NodeId>, usize)> {
+        let (before, placed) = (self.views.get(target - 1), self.views.get(target)?);
+        if placed.view.recovered {
+            let is_there =
+                |member: &&Member| self.views.current().is_some_and(|last| last.view.has(member.id));
+            let there: Vec<NodeId> =
+                placed.view.members.iter().filter(is_there).map(|member| member.id).collect();
+            let all = there.len();
+            return Some((there, all));
+        }
+        let owners = before?.owners(slot).to_vec();
+        let needed = if self.is_broken(Variant::SyncFromOne) { 1 } else { majority(owners.len()) };
+        Some((owners, needed))
+    }
+
+    /// Whether enough of those who held the slot have told what they hold.
     fn take_if_complete(&mut self, slot: SlotId) {
         let Some(taking) = self.transfer.taken.get(&slot) else { return };
-        let (before, placed) = (self.views.get(taking.target - 1), self.views.get(taking.target));
-        let (Some(before), Some(placed), Some(current)) = (before, placed, self.views.current()) else {
-            return;
-        };
-        let owners = before.owners(slot);
-        let answered = owners.iter().filter(|owner| taking.answered.contains(owner)).count();
-        let needed = if placed.view.recovered {
-            let is_there = |id: &NodeId| placed.view.has(*id) && current.view.has(*id);
-            owners.iter().filter(|owner| is_there(owner)).count()
-        } else if self.is_broken(Variant::SyncFromOne) {
-            1
-        } else {
-            majority(owners.len())
-        };
-        if answered >= needed {
+        let Some((givers, needed)) = self.givers(slot, taking.target) else { return };
+        if givers.iter().filter(|giver| taking.answered.contains(giver)).count() >= needed {
             self.step(steps::TOOK_SEALED);
             self.taken(slot);
+        }
+    }
+
+    /// A view that was recovered: what this node holds of any slot, complete or not, is what it has to tell of the view before.
+    fn hold_as_it_is(&mut self, target: u64, slot: SlotId) {
+        let now = self.now.elapsed;
+        let copy = self.copies.entry(slot).or_default();
+        copy.complete_in = copy.complete_in.max(target - 1);
+        for (key, cell) in self.transfer.taken.remove(&slot).into_iter().flat_map(|taking| taking.cells) {
+            let own = copy.cells.entry(key).or_default();
+            own.absorb(cell.generation, cell.promised, cell.held(), now);
         }
     }
 
@@ -209,6 +240,10 @@ impl Node {
 
     /// Asks again for what is on its way.
     pub(crate) fn pull_on(&mut self) {
+        let now = self.now.elapsed;
+        if self.transfer.plan.as_ref().is_some_and(|planned| now.saturating_sub(planned.told) > PLANNED) {
+            self.transfer.plan = None;
+        }
         let wants = !self.transfer.taken.is_empty() || self.transfer.plan.is_some();
         if wants && self.every(Chore::Pull, PULL_EVERY) {
             self.pull();
@@ -220,9 +255,10 @@ impl Node {
         let mut asked: BTreeMap<(NodeId, u64), Vec<(SlotId, Has)>> = BTreeMap::new();
         let current = self.views.number();
         for (slot, taking) in self.transfer.taken.iter().take(AT_ONCE) {
-            let views = [taking.target - 1, taking.target, current];
-            let owners = views.into_iter().filter_map(|number| self.views.get(number));
-            let sources: BTreeSet<NodeId> = owners.flat_map(|placed| placed.owners(*slot)).copied().collect();
+            let owners = [taking.target, current].into_iter().filter_map(|number| self.views.get(number));
+            let owners = owners.flat_map(|placed| placed.owners(*slot)).copied();
+            let givers = self.givers(*slot, taking.target).into_iter().flat_map(|(givers, _)| givers);
+            let sources: BTreeSet<NodeId> = owners.chain(givers).collect();
             let has = self.has(*slot);
             for source in sources.into_iter().filter(|id| *id != self.me.id && !taking.answered.contains(id))
             {
@@ -286,8 +322,8 @@ impl Node {
         if taking.target != target || taking.answered.contains(&from) || complete_in + 1 < target {
             return;
         }
-        let owned = self.views.get(target - 1).is_some_and(|placed| placed.owners(slot).contains(&from));
-        if complete_in + 1 == target && !owned {
+        let gives = self.givers(slot, target).is_some_and(|(givers, _)| givers.contains(&from));
+        if complete_in + 1 == target && !gives {
             return;
         }
         let entries: Option<Vec<(Entry, Held)>> =
@@ -333,7 +369,10 @@ impl Node {
             });
             let left: BTreeSet<SlotId> = slots.filter(|slot| self.serving(*slot).is_none()).collect();
             self.transfer.bulk.retain(|slot, _| left.contains(slot));
-            self.transfer.plan = Some(Planned { plan, leader, left, tries: 0 });
+            self.transfer.plan = Some(Planned { plan, leader, left, tries: 0, told: self.now.elapsed });
+        }
+        if let Some(planned) = &mut self.transfer.plan {
+            planned.told = self.now.elapsed;
         }
         self.copy_on();
     }

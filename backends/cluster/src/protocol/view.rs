@@ -12,7 +12,7 @@ use super::ids::{ClusterId, Member, NodeId};
 use super::slots::{Owners, SlotId, majority, owners_of};
 
 /// How many views a node remembers: those that may still have to hand something over.
-const REMEMBERED: usize = 64;
+pub(crate) const REMEMBERED: usize = 64;
 /// How many are told to a node that lags or joins.
 const TOLD: usize = 8;
 
@@ -91,6 +91,10 @@ pub(crate) struct Views {
 }
 
 impl Views {
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     /// The last one.
     pub(crate) fn current(&self) -> Option<&Arc<Placed>> {
         self.known.back()

@@ -45,9 +45,44 @@ pub enum Fault {
     Start(usize),
     /// A process leaves, and may begin anew.
     Leave(usize, Option<Duration>),
+    /// Messages of one kind get lost, from and to these processes where they are named.
+    Lost(&'static str, Option<usize>, Option<usize>, Duration),
+    /// A process is of a newer version, and says what the others do not know.
+    Newer(usize),
     /// Every process that others look for first is killed and begins anew, one after the other.
     RestartSeeds(Duration),
 }
+
+/// The kinds of messages that get lost on their own.
+const KINDS: [&str; 7] = ["store", "write", "reply", "views", "paxos", "pull", "pulled"];
+
+/// All kinds of faults.
+pub(crate) const FAULTS: [&str; 24] = [
+    "loss",
+    "duplication",
+    "reordering",
+    "messages held up",
+    "messages of one kind lost",
+    "mixed message versions",
+    "one-way cut",
+    "cut between two",
+    "isolation",
+    "split",
+    "flapping",
+    "gray-slow node",
+    "pause",
+    "pause past suspicion",
+    "crash",
+    "crash of a proposer",
+    "crash while joining",
+    "crash while taking over",
+    "crash while handing over",
+    "clock jump",
+    "join",
+    "leave",
+    "all seeds restart",
+    "all restart",
+];
 
 impl Fault {
     /// Its kind, for the count of what happened.
@@ -75,7 +110,17 @@ impl Fault {
             Self::Start(_) => "join",
             Self::Leave(..) => "leave",
             Self::RestartSeeds(_) => "all seeds restart",
+            Self::Lost(..) => "messages of one kind lost",
+            Self::Newer(_) => "mixed message versions",
         }
+    }
+
+    /// Whether it waits for a moment that may not come.
+    pub(crate) fn waits(&self) -> bool {
+        matches!(
+            self,
+            Self::CrashProposer(_) | Self::CrashJoining(_) | Self::CrashTaking(_) | Self::CrashLeaving(_)
+        )
     }
 
     /// One at random, among `processes`.
@@ -85,7 +130,7 @@ impl Fault {
         let how_long = ms(rng, 300, 8_000);
         let one = rng.below(processes);
         let other = (one + 1 + rng.below(processes.max(2) - 1)) % processes;
-        match rng.below(26) {
+        match rng.below(28) {
             0 => Self::Loss(20 + rng.below(280) as u32, how_long),
             1 => Self::Duplication(300, how_long),
             2 => Self::Reordering(ms(rng, 20, 400), how_long),
@@ -107,7 +152,9 @@ impl Fault {
             22 => Self::Start(processes + rng.below(2)),
             23 => Self::Start(processes),
             24 => Self::Leave(one, Some(ms(rng, 500, 6_000))),
-            _ => Self::RestartSeeds(ms(rng, 1_000, 3_000)),
+            25 => Self::Lost(KINDS[rng.below(KINDS.len())], Some(one), None, how_long),
+            26 => Self::Newer(one),
+            _ => Self::RestartSeeds(ms(rng, 0, 3_000)),
         }
     }
 }

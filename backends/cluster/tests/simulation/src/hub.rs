@@ -14,7 +14,6 @@ pub(crate) type Ticket = u64;
 #[derive(Debug)]
 pub(crate) struct Wanted {
     pub(crate) ticket: Ticket,
-    pub(crate) plan: usize,
     pub(crate) request: Request,
 }
 
@@ -36,13 +35,18 @@ impl Hub {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn want(&self, plan: usize, request: Request) -> Ticket {
+    pub(crate) fn want(&self, request: Request) -> Ticket {
+        let ticket = self.ticket();
+        self.lock().wanted.push(Wanted { ticket, request });
+        ticket
+    }
+
+    /// A name for what is asked of one process.
+    pub(crate) fn ticket(&self) -> Ticket {
         let mut inner = self.lock();
         inner.last += 1;
         inner.operations += 1;
-        let ticket = inner.last;
-        inner.wanted.push(Wanted { ticket, plan, request });
-        ticket
+        inner.last
     }
 
     pub(crate) fn take_wanted(&self) -> Vec<Wanted> {

@@ -8,33 +8,42 @@
 //! |---|---|
 //! | `scenario` | what happens in a seed |
 //! | `fault` | what may go wrong, and when |
-//! | `world` | processes, time, and the order of events |
-//! | `network` | what becomes of a message |
+//! | `world`, `event` | time, and the order of events |
+//! | `process` | how a process begins, is given something, and ends |
+//! | `post`, `network` | messages and requests on their way, and what becomes of them |
+//! | `strike` | faults strike, and end |
+//! | `watch` | who reaches whom, and that there is one view for each number |
 //! | `detector` | verdicts about dead peers, as SWIM would give them |
 //! | `safety` | which crash is within what the protocol promises to survive |
 //! | `hub`, `store` | clients that use the cluster as a store |
 //! | `run`, `checks` | carrying out a scenario, and what must hold |
-//! | `graves` | ends that one owner misses |
+//! | `director`, `scripts` | scripted runs: what a random one seldom gets to |
 //! | `shrink` | a smaller scenario that still fails |
 //! | `coverage` | what really happened |
 
 mod checks;
 mod coverage;
 mod detector;
+mod director;
+mod event;
 mod fault;
-mod graves;
 mod hub;
 mod network;
+mod post;
+mod process;
 mod run;
 mod safety;
 mod scenario;
+mod scripts;
 mod shrink;
 mod store;
+mod strike;
+mod watch;
 mod world;
 
 pub use coverage::Coverage;
 pub use fault::Fault;
-pub use graves::graves;
 pub use run::{Failure, Outcome, run};
 pub use scenario::Scenario;
+pub use scripts::{SCRIPTS, Script};
 pub use shrink::shrink;

@@ -53,7 +53,13 @@ impl Network {
     }
 
     /// When a message arrives, if at all: nowhere, once or twice.
-    pub(crate) fn delays(&self, rng: &mut Rng, now: Duration, from: usize, to: usize) -> Vec<Duration> {
+    pub(crate) fn delays(
+        &self,
+        rng: &mut Rng,
+        now: Duration,
+        (from, to): (usize, usize),
+        kind: &str,
+    ) -> Vec<Duration> {
         if from == to {
             return vec![Duration::ZERO];
         }
@@ -70,6 +76,12 @@ impl Network {
                 Fault::Loss(of_thousand, _) if rng.next_u64() % 1_000 < u64::from(*of_thousand) => copies = 0,
                 Fault::Duplication(of_thousand, _) if rng.next_u64() % 1_000 < u64::from(*of_thousand) => {
                     copies += 1;
+                }
+                Fault::Lost(lost, a, b, _) => {
+                    let is_its = a.is_none_or(|a| a == from) && b.is_none_or(|b| b == to);
+                    if is_its && *lost == kind {
+                        copies = 0;
+                    }
                 }
                 Fault::Reordering(up_to, _) => delay += up_to.mul_f64(fraction(rng)),
                 Fault::Late(of_thousand, by, _) if rng.next_u64() % 1_000 < u64::from(*of_thousand) => {

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use abide_conformance::Spawner;
-use abide_conformance::interleavings::{History, START, check_history, concurrently, store_setup};
+use abide_conformance::interleavings::{History, Plan, START, check_history, concurrently, store_setup};
 use abide_core::{ManualClock, SessionStore};
 
 use crate::checks;
@@ -53,29 +53,38 @@ impl Wake for Flag {
 
 /// The clients of one session.
 struct Clients {
+    begins: Duration,
     work: Pin<Box<dyn Future<Output = History> + Send>>,
     flag: Arc<Flag>,
     history: Option<History>,
 }
 
+/// The plans are spread over the time in which faults strike, so that none strikes while nobody is there.
+fn begins(scenario: &Scenario, plan: &Plan) -> Duration {
+    let span = (scenario.heals.saturating_sub(BEGIN)).as_millis() as u64;
+    BEGIN + Duration::from_millis(plan.seed % (span * 3 / 4).max(1))
+}
+
 impl Clients {
     fn of(scenario: &Scenario, world: &World) -> Vec<Self> {
-        let clients = scenario.plans.iter().cloned().enumerate().map(|(n, plan)| {
+        let clients = scenario.plans.iter().cloned().map(|plan| {
+            let begins = begins(scenario, &plan);
             let clock = Arc::new(ManualClock::at(START));
             let hub = world.hub.clone();
-            let store: Arc<dyn SessionStore> = Arc::new(SimulatedStore { hub, plan: n });
+            let store: Arc<dyn SessionStore> = Arc::new(SimulatedStore { hub });
             let work = async move {
                 let setup = store_setup(&plan, &clock, |_| store.clone()).answers_later();
                 let spawner: Spawner = Arc::new(|task| task);
                 concurrently(&plan, setup, &spawner).await
             };
-            Self { work: Box::pin(work), flag: Arc::new(Flag(AtomicBool::new(true))), history: None }
+            let flag = Arc::new(Flag(AtomicBool::new(true)));
+            Self { begins, work: Box::pin(work), flag, history: None }
         });
         clients.collect()
     }
 
-    fn go_on(&mut self) {
-        while self.history.is_none() && self.flag.0.swap(false, SeqCst) {
+    fn go_on(&mut self, now: Duration) {
+        while now >= self.begins && self.history.is_none() && self.flag.0.swap(false, SeqCst) {
             let waker = Waker::from(self.flag.clone());
             if let Poll::Ready(history) = self.work.as_mut().poll(&mut Context::from_waker(&waker)) {
                 self.history = Some(history);
@@ -104,7 +113,7 @@ fn carry_out(scenario: &Scenario, world: &mut World) -> Option<Failure> {
     let mut clients = Clients::of(scenario, world);
     let last = scenario.heals + Duration::from_secs(60);
     while clients.iter().any(|clients| clients.history.is_none()) {
-        clients.iter_mut().for_each(Clients::go_on);
+        clients.iter_mut().for_each(|clients| clients.go_on(world.now));
         if !world.step(last) && clients.iter().any(|clients| clients.history.is_none()) {
             return Some(Failure { check: "every operation is answered", what: "a client waits".to_owned() });
         }

@@ -30,9 +30,17 @@ pub struct Scenario {
     pub tombstone: Duration,
     /// Whether the run goes on until nothing is left to do.
     pub drains: bool,
+    /// Whether the wall clocks run.
+    pub clock_runs: bool,
     /// The rule that is left out of the protocol.
     pub variant: Option<Variant>,
 }
+
+/// How many plans clients carry out at least, and how many requests of theirs there are.
+const PLANS: usize = 14;
+const REQUESTS: usize = 200;
+/// How many faults strike at least.
+const FAULTS: usize = 5;
 
 /// When the clients begin.
 pub(crate) const BEGIN: Duration = Duration::from_secs(8);
@@ -45,21 +53,25 @@ impl Scenario {
         let processes = rng.weighted(&[(6, 3), (2, 4), (3, 5), (1, 6), (1, 2)]);
         let heals = BEGIN + Duration::from_secs(8 + rng.next_u64() % 24);
         let span = (heals - BEGIN).as_millis() as u64;
-        let mut faults: Vec<(Duration, Fault)> = (0..5 + rng.below(8))
-            .map(|_| (BEGIN + Duration::from_millis(rng.next_u64() % span), Fault::any(&mut rng, processes)))
-            .collect();
+        let mut faults: Vec<(Duration, Fault)> = Vec::new();
+        let (mut sure, enough) = (0, FAULTS + rng.below(8));
+        while sure < enough {
+            let fault = Fault::any(&mut rng, processes);
+            sure += usize::from(!fault.waits());
+            faults.push((BEGIN + Duration::from_millis(rng.next_u64() % span), fault));
+        }
         if rng.chance(25) {
             faults.extend(handover(&mut rng, processes, span));
         }
         faults.sort_by_key(|(at, _)| *at);
         let abilities = Abilities::default().creates_here();
-        let plans = (0..14).map(|_| {
+        let mut plans: Vec<Plan> = Vec::new();
+        while plans.len() < PLANS || plans.iter().map(Plan::requests).sum::<usize>() < REQUESTS {
             let mut plan = Plan::of(rng.next_u64(), abilities);
             // Time stands still for the clients, and the faults are the simulation's.
             (plan.moves, plan.faults, plan.peeks) = (Vec::new(), 0, false);
-            plan
-        });
-        let plans = plans.collect();
+            plans.push(plan);
+        }
         Self {
             seed,
             processes,
@@ -71,6 +83,7 @@ impl Scenario {
             heals,
             tombstone: Duration::from_secs(90),
             drains: rng.chance(10),
+            clock_runs: false,
             variant: None,
         }
     }

@@ -14,16 +14,15 @@ use abide_core::{
 
 use crate::hub::Hub;
 
-/// The store of one plan's clients: each call goes to some process of the cluster.
+/// The store of the clients: each call goes to some process of the cluster.
 #[derive(Debug)]
 pub(crate) struct SimulatedStore {
     pub(crate) hub: Hub,
-    pub(crate) plan: usize,
 }
 
 impl SimulatedStore {
     async fn ask(&self, request: Request) -> Result<Answer, Error> {
-        let ticket = self.hub.want(self.plan, request);
+        let ticket = self.hub.want(request);
         poll_fn(|context| match self.hub.poll(ticket, context.waker()) {
             Some(came) => Poll::Ready(came),
             None => Poll::Pending,

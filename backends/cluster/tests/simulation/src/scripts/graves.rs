@@ -1,0 +1,33 @@
+//! Ends that one owner misses, and tombstones that are soon forgotten: what ended must stay so.
+
+use std::time::Duration;
+
+use abide_cluster::protocol::Variant;
+use abide_core::SessionKey;
+
+use crate::director::Director;
+use crate::fault::Fault;
+use crate::run::Outcome;
+
+const SESSIONS: usize = 6;
+const IDLE: Duration = Duration::from_secs(1_000);
+
+/// Ends sessions while one process is out of reach, and looks for them when it is back.
+pub(super) fn ends_missed(seed: u64, variant: Option<Variant>) -> Outcome {
+    let mut director = Director::new(seed, variant, |scenario| {
+        (scenario.slots, scenario.tombstone) = (2, Duration::from_secs(2));
+    });
+    let keys: Vec<SessionKey> = (0..SESSIONS).filter_map(|_| director.create(0, IDLE)).collect();
+    let away = director.rng.below(3);
+    let cut = Duration::from_millis(5_000 + director.rng.next_u64() % 3_500);
+    director.strike(Fault::Isolated(away, cut));
+    director.pass_ms(500);
+    let ended: Vec<SessionKey> = keys.into_iter().filter(|key| director.end((away + 1) % 3, *key)).collect();
+    director.pass(Duration::from_secs(22));
+    let alive = (0..3 * ended.len()).find_map(|n| {
+        let key = ended[n % ended.len()];
+        let found = director.load(n % 3, key).ok().flatten();
+        found.map(|_| format!("{key:?} ended, and is alive at {:?}", director.world.now))
+    });
+    director.judged("what ended stays so", alive.map_or(Ok(()), Err))
+}

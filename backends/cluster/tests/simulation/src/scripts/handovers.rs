@@ -1,0 +1,100 @@
+//! What comes too late for one view, and must not be counted in the next one.
+
+use std::time::Duration;
+
+use abide_cluster::protocol::{Answer, Variant};
+use abide_core::{Error, SessionKey};
+
+use crate::director::Director;
+use crate::fault::Fault;
+use crate::run::Outcome;
+
+const IDLE: Duration = Duration::from_secs(1_000);
+const LONG: Duration = Duration::from_secs(3);
+
+/// The processes by their ids: the first one leads.
+fn by_id(director: &Director) -> [usize; 3] {
+    let mut order = [0, 1, 2];
+    order.sort_by_key(|at| director.id(*at));
+    order
+}
+
+fn is_kept(director: &mut Director, key: SessionKey, name: &str) -> Result<(), String> {
+    match director.found(key) {
+        Some(loaded) if loaded.record.value(name).is_some() => Ok(()),
+        other => Err(format!("{name} was acknowledged, and the session is {other:?}")),
+    }
+}
+
+fn if_acknowledged(
+    director: &mut Director,
+    answer: &Result<Answer, Error>,
+    key: SessionKey,
+    name: &str,
+) -> Result<(), String> {
+    if answer.is_ok() { is_kept(director, key, name) } else { Ok(()) }
+}
+
+/// One member does not hear of the new view, and writes in the old one while the others hand over. Then it dies.
+pub(super) fn late_write(seed: u64, variant: Option<Variant>) -> Outcome {
+    let mut director = Director::new(seed, variant, |_| {});
+    let [leads, _, lags] = by_id(&director);
+    let what = (|| {
+        let key = director.create(leads, IDLE)?;
+        let loaded = director.load(lags, key).ok()??;
+        let set = director.sets(key, &loaded, "late")?;
+        let before = director.view(leads);
+        director.strike(Fault::Lost("views", None, Some(lags), LONG));
+        director.strike(Fault::Lost("pulled", Some(lags), None, LONG));
+        director.strike(Fault::Start(3));
+        director.until(|world| {
+            let view = world.processes[leads].node.as_ref().and_then(|node| node.view());
+            view.is_some_and(|view| view.number > before)
+        });
+        director.strike(Fault::Lost("pulled", None, None, Duration::from_millis(400)));
+        director.pass_ms(2);
+        let answer = director.ask(lags, set);
+        director.pass(Duration::from_secs(2));
+        director.world.kill(lags);
+        director.pass(Duration::from_secs(3));
+        Some(if_acknowledged(&mut director, &answer, key, "late"))
+    })();
+    director.judged("what was acknowledged stays", what.unwrap_or(Ok(())))
+}
+
+/// A ballot reaches its proposer's own copy alone, and the view changes without that copy. Whoever decides then must decide
+/// after it, or it would win once the proposer is back.
+pub(super) fn forgotten_promise(seed: u64, variant: Option<Variant>) -> Outcome {
+    let mut director = Director::new(seed, variant, |_| {});
+    let [leads, other, proposes] = by_id(&director);
+    let what = (|| {
+        let key = director.create(leads, IDLE)?;
+        // Its stamps are ahead of the others' from here on.
+        for _ in 0..20 {
+            director.create(proposes, IDLE)?;
+        }
+        let loaded = director.load(proposes, key).ok()??;
+        let minority = director.updates(key, &loaded, "minority")?;
+        director.strike(Fault::Lost("store", Some(proposes), None, LONG));
+        director.strike(Fault::Lost("views", None, Some(proposes), LONG));
+        director.strike(Fault::Lost("pulled", Some(proposes), None, LONG));
+        let doubtful = director.begin(proposes, minority);
+        let before = director.view(leads);
+        director.strike(Fault::Start(3));
+        director.until(|world| {
+            [leads, other].iter().all(|at| {
+                let node = world.processes[*at].node.as_ref();
+                node.is_some_and(|node| node.has_synced() && node.view().is_some_and(|v| v.number > before))
+            })
+        });
+        let loaded = director.load(other, key).ok()??;
+        let update = director.updates(key, &loaded, "later")?;
+        let answer = director.ask(other, update);
+        let _ = director.answer(doubtful);
+        director.pass(Duration::from_secs(4));
+        // It answers with what it has itself.
+        let _ = director.load(proposes, key);
+        Some(if_acknowledged(&mut director, &answer, key, "later"))
+    })();
+    director.judged("what was acknowledged stays", what.unwrap_or(Ok(())))
+}

@@ -1,0 +1,13 @@
+//! The scripted runs: what a random one seldom gets to. Each is named after what it shows.
+
+use abide_simulation::SCRIPTS;
+
+#[test]
+fn every_script_shows_what_it_is_named_after() {
+    for script in &SCRIPTS {
+        for seed in 1..=10 {
+            let failure = (script.run)(seed, None).failure;
+            assert!(failure.is_none(), "{}, seed {seed}: {}", script.name, failure.unwrap());
+        }
+    }
+}
