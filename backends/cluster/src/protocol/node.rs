@@ -76,8 +76,7 @@ pub struct Node {
     pub(crate) founding: Founding,
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     pub(crate) beats_with: BTreeSet<NodeId>,
-    /// What time several clocks agreed on, and when.
-    pub(crate) agreed: Option<(abide_core::Timestamp, Duration)>,
+    pub(crate) clock: super::clock::OwnClock,
     pub(crate) copies: BTreeMap<SlotId, Copy>,
     pub(crate) answered: super::copies::Answered,
     pub(crate) transfer: Transfer,
@@ -114,7 +113,7 @@ impl Node {
             founding: Founding::default(),
             peers: BTreeMap::new(),
             beats_with: BTreeSet::new(),
-            agreed: None,
+            clock: super::clock::OwnClock::default(),
             copies: BTreeMap::new(),
             answered: super::copies::Answered::default(),
             transfer: Transfer::default(),
@@ -136,6 +135,7 @@ impl Node {
     pub fn handle(&mut self, now: Now, input: Input) -> Vec<Output> {
         // Nothing here breaks when it does not, but ages would be wrong.
         self.now = Now { elapsed: now.elapsed.max(self.now.elapsed), wall: now.wall };
+        self.read_clock();
         match input {
             Input::Tick => self.tick(),
             Input::Message(message) => self.receive(message),

@@ -98,8 +98,8 @@ impl Node {
         if self.views.current().is_none() || !self.every(super::node::Chore::Beat, self.settings.beat) {
             return;
         }
-        self.agree();
-        let (wall, synced) = (self.now.wall, self.synced_in());
+        self.compare_clocks();
+        let (wall, synced) = (self.own_clock(), self.synced_in());
         for id in self.neighbours() {
             self.send(id, Body::Beat { wall, synced });
         }

@@ -257,11 +257,12 @@ impl Node {
         for (slot, taking) in self.transfer.taken.iter().take(AT_ONCE) {
             let owners = [taking.target, current].into_iter().filter_map(|number| self.views.get(number));
             let owners = owners.flat_map(|placed| placed.owners(*slot)).copied();
+            // Who told what it sealed may be complete by now, and the others that told may be gone: it is asked again.
             let givers = self.givers(*slot, taking.target).into_iter().flat_map(|(givers, _)| givers);
+            let givers = givers.filter(|giver| !taking.answered.contains(giver));
             let sources: BTreeSet<NodeId> = owners.chain(givers).collect();
             let has = self.has(*slot);
-            for source in sources.into_iter().filter(|id| *id != self.me.id && !taking.answered.contains(id))
-            {
+            for source in sources.into_iter().filter(|id| *id != self.me.id) {
                 asked.entry((source, taking.target)).or_default().push((*slot, has.clone()));
             }
         }
@@ -319,7 +320,8 @@ impl Node {
             return self.copied(slot, entries);
         }
         let Some(taking) = self.transfer.taken.get(&slot) else { return };
-        if taking.target != target || taking.answered.contains(&from) || complete_in + 1 < target {
+        let is_told = taking.answered.contains(&from) && complete_in < target;
+        if taking.target != target || is_told || complete_in + 1 < target {
             return;
         }
         let gives = self.givers(slot, target).is_some_and(|(givers, _)| givers.contains(&from));

@@ -61,6 +61,8 @@ impl World {
         let process = &mut self.processes[at];
         process.node = Some(Node::new(settings));
         (process.started, process.paused_until) = (self.now, Duration::ZERO);
+        // A clock is set when its computer starts. Who begins with a wrong one, and is then alone, has nobody to tell it.
+        process.jumped = 0;
         process.detector = Detector::default();
         let phase = Duration::from_micros(self.rng.next_u64() % 50_000);
         self.after(phase, What::Tick(at, me.id));

@@ -70,7 +70,7 @@ impl World {
         self.struck += 1;
     }
 
-    /// One clock at a time is wrong: of two or more it is a minority, together with what they agreed on before.
+    /// One clock at a time is wrong.
     fn jump(&mut self, at: usize, by: i64) -> bool {
         let is_first = self.processes.iter().all(|process| process.jumped == 0);
         if is_first && self.scenario.processes > 1 {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use abide_cluster::protocol::{Answer, Variant};
+use abide_cluster::protocol::{Answer, Input, Node, Variant};
 use abide_core::{Error, SessionKey};
 
 use crate::director::Director;
+use crate::event::What;
 use crate::fault::Fault;
 use crate::run::Outcome;
 
@@ -35,7 +36,8 @@ fn if_acknowledged(
     if answer.is_ok() { is_kept(director, key, name) } else { Ok(()) }
 }
 
-/// One member does not hear of the new view, and writes in the old one while the others hand over. Then it dies.
+/// One member does not hear of the new view, and writes in the old one while the first of the others has taken over already, and
+/// the second has not. Then it dies.
 pub(super) fn late_write(seed: u64, variant: Option<Variant>) -> Outcome {
     let mut director = Director::new(seed, variant, |_| {});
     let [leads, _, lags] = by_id(&director);
@@ -51,8 +53,9 @@ pub(super) fn late_write(seed: u64, variant: Option<Variant>) -> Outcome {
             let view = world.processes[leads].node.as_ref().and_then(|node| node.view());
             view.is_some_and(|view| view.number > before)
         });
-        director.strike(Fault::Lost("pulled", None, None, Duration::from_millis(400)));
-        director.pass_ms(2);
+        // The one takes over what the other holds, and the other does not hear of it for a while.
+        director.strike(Fault::Lost("pulled", None, Some(leads), Duration::from_millis(400)));
+        director.pass_ms(5);
         let answer = director.ask(lags, set);
         director.pass(Duration::from_secs(2));
         director.world.kill(lags);
@@ -97,4 +100,28 @@ pub(super) fn forgotten_promise(seed: u64, variant: Option<Variant>) -> Outcome 
         Some(if_acknowledged(&mut director, &answer, key, "later"))
     })();
     director.judged("what was acknowledged stays", what.unwrap_or(Ok(())))
+}
+
+/// Four members keep everything; one is dead, and another one leaves. A new one hears from two of the four before the one that
+/// leaves dies too: the two that go on have all by then, and are asked again.
+pub(super) fn giver_dies(seed: u64, variant: Option<Variant>) -> Outcome {
+    let mut director = Director::new(seed, variant, |scenario| {
+        (scenario.processes, scenario.copies) = (4, 5);
+    });
+    director.world.kill(0);
+    director.strike(Fault::Lost("pulled", Some(1), Some(0), Duration::from_secs(20)));
+    director.world.after(Duration::from_millis(300), What::Begin(0));
+    director.world.give(1, director.id(1), Input::Leave);
+    let before = director.view(2);
+    director.until(|world| {
+        [2, 3].iter().all(|at| {
+            let node = world.processes[*at].node.as_ref();
+            node.is_some_and(|node| node.has_synced() && node.view().is_some_and(|v| v.number > before))
+        })
+    });
+    director.world.kill(1);
+    director.pass(Duration::from_secs(2));
+    let is_synced = director.node(0).is_some_and(Node::has_synced);
+    let what = if is_synced { Ok(()) } else { Err("it never has its slots".to_owned()) };
+    director.judged("a new owner takes its slots over", what)
 }
