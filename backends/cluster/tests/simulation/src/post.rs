@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use abide_cluster::protocol::{Answer, Body, Input, Message, Phase, Request, RequestId};
+use abide_cluster::codec;
+use abide_cluster::protocol::{Answer, Input, Message, Phase, Request, RequestId};
 use abide_core::{Error, ErrorKind};
 
 use crate::event::What;
@@ -11,19 +12,37 @@ use crate::hub::{Ticket, Wanted};
 use crate::process::{address, index};
 use crate::world::World;
 
+/// One of so many messages goes through its bytes.
+const CODED: u64 = 16;
+/// Kinds of messages from here on are not known.
+const NEW_KINDS: u32 = 1_000;
+
 impl World {
     pub(crate) fn send(&mut self, from: usize, to: SocketAddr, message: Message) {
         self.coverage.messages += 1;
         let to = index(to);
-        if self.processes[from].is_newer && self.rng.chance(20) {
-            let kind = self.rng.next_u64() as u16;
-            let unknown = Message { body: Body::Unknown { kind }, ..message.clone() };
-            self.after(Duration::from_micros(100), What::Arrive(from, to, Box::new(unknown)));
-        }
+        let message = self.through_bytes(from, to, message);
         for delay in self.network.delays(&mut self.rng, self.now, (from, to), message.kind()) {
             let arrives = What::Arrive(from, to, Box::new(message.clone()));
             self.after(delay, arrives);
         }
+    }
+
+    /// A message as its bytes tell it: each of a newer process, and some of the others. A newer one also says what is not known.
+    fn through_bytes(&mut self, from: usize, to: usize, message: Message) -> Message {
+        let read = |bytes: Result<Vec<u8>, Error>| {
+            bytes.and_then(|bytes| codec::decode(&bytes)).expect("what a node says can be read")
+        };
+        if !self.processes[from].is_newer {
+            let goes = self.coverage.messages % CODED == 0;
+            return if goes { read(codec::encode(&message)) } else { message };
+        }
+        if self.rng.chance(20) {
+            let kind = NEW_KINDS + self.rng.next_u64() as u32 % 1_000;
+            let unknown = read(codec::encode_newer(&message, Some(kind)));
+            self.after(Duration::from_micros(100), What::Arrive(from, to, Box::new(unknown)));
+        }
+        read(codec::encode_newer(&message, None))
     }
 
     pub(crate) fn arrive(&mut self, from: usize, to: usize, message: Box<Message>) {
