@@ -1,5 +1,8 @@
 //! Commits: from a queue of changes to one write.
 //!
+//! A commit of a session that nobody else writes to is carried out where it is asked for. Those that come meanwhile queue up,
+//! and a task carries them out together.
+//!
 //! A batch of changes is merged into the record that was answered last, and one compare-and-set puts the outcome in its
 //! place. Where somebody else was faster the server answers their record instead, and the batch is merged into that one:
 //! one trip, unless there was a race.
@@ -8,29 +11,45 @@
 //! where the record was looked at after the commit began; a write is its own proof.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use abide_core::{Changes, CommitOptions, Era, Error, ErrorKind, Loaded, Record, SessionKey, Timestamp};
-use tokio::time::Instant;
+use abide_core::{Changes, CommitOptions, Error, ErrorKind, Loaded, Record, SessionKey, Timestamp};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout};
 
-use crate::combine::{Batch, Job, lost};
+use crate::combine::{Answer, Batch, Job, Turn, Wish, lost};
 use crate::connect::Terms;
 use crate::inner::{Copies, Inner, after_write};
 use crate::reply::Written;
-use crate::users::Entry;
+use crate::users::{Entry, listed_until};
 
-/// Changes merged into a record, one after the other.
+/// How long a commit waits for one that is carried out by its own caller, who may be slow to ask for it: then it waits no
+/// longer, for a write is its own proof, whoever else is at it.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Wishes merged into a record, one after the other.
 struct Merged {
     /// What comes of it, where anything does.
     next: Option<Arc<Record>>,
-    /// Of each change that was refused, why.
-    refusals: Vec<Option<Error>>,
+    /// Which were refused, and why; in their order.
+    refusals: Vec<(usize, Error)>,
 }
 
 /// What a batch came to.
 struct Done {
     loaded: Loaded,
-    refusals: Vec<Option<Error>>,
+    refusals: Vec<(usize, Error)>,
     replicas: usize,
+}
+
+impl Done {
+    /// The answer to the next one of them; `refusals` are those that are left.
+    fn answer(&mut self, index: usize, wanted: usize) -> Result<Loaded, Error> {
+        if self.refusals.first().is_some_and(|(refused, _)| *refused == index) {
+            return Err(with_current(self.refusals.remove(0).1, &self.loaded));
+        }
+        durable(self.loaded.clone(), self.replicas, wanted)
+    }
 }
 
 /// A record that a commit goes by, and whether it was looked at since the commit began.
@@ -61,11 +80,64 @@ pub(crate) async fn commit(
     changes: &Changes,
     options: &CommitOptions,
 ) -> Result<Loaded, Error> {
-    let (job, answer) = Job::new(changes, options, inner.deadline());
+    let wish = Wish { changes, options, deadline: inner.deadline() };
+    let turn = if wish.is_login() { None } else { inner.combiner.begin(key) };
+    if let Some(turn) = turn {
+        let turn = Alone { inner, key, turn };
+        let written = inner.write_batch(key, &[wish], By::Caller).await;
+        drop(turn);
+        if let Some(mut done) = written? {
+            return done.answer(0, inner.replicas(options.durability));
+        }
+    }
+    Box::pin(queue_up(inner, key, wish)).await
+}
+
+/// Who carries out a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Task,
+    /// May be dropped at any time, and so takes one step at the most: nothing may happen in part.
+    Caller,
+}
+
+/// Has a task carry out a commit, with others.
+async fn queue_up(inner: &Arc<Inner>, key: &SessionKey, wish: Wish<'_>) -> Result<Loaded, Error> {
+    let (job, mut answer) = Job::new(wish);
     if inner.combiner.push(key, job) {
+        tokio::spawn(carry_out_all(inner.clone(), *key));
+    } else if let Some(answer) = answered_within(PATIENCE, &mut answer).await {
+        return answer;
+    } else if inner.combiner.take_over(key) {
         tokio::spawn(carry_out_all(inner.clone(), *key));
     }
     answer.await.unwrap_or_else(|_| Err(lost()))
+}
+
+async fn answered_within(time: Duration, answer: &mut Answer) -> Option<Result<Loaded, Error>> {
+    let answer = timeout(time, answer).await.ok()?;
+    Some(answer.unwrap_or_else(|_| Err(lost())))
+}
+
+/// A commit that is carried out where it was asked for. Whoever came meanwhile goes on with it when this is dropped, also
+/// where the caller was.
+struct Alone<'a> {
+    inner: &'a Arc<Inner>,
+    key: &'a SessionKey,
+    turn: Turn,
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        if !self.inner.combiner.end(self.key, self.turn) {
+            return;
+        }
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(carry_out_all(self.inner.clone(), *self.key))),
+            // Dropped outside of a runtime, which may be gone.
+            Err(_) => self.inner.combiner.abandon(self.key),
+        }
+    }
 }
 
 /// Carries out the queue of a session to its end.
@@ -74,13 +146,10 @@ async fn carry_out_all(inner: Arc<Inner>, key: SessionKey) {
     while let Some(batch) = inner.combiner.next(&key) {
         match batch {
             Batch::Login(job) => {
-                let answer = inner.log_in(&key, &job).await;
+                let answer = Box::pin(inner.log_in(&key, &job)).await;
                 job.answer(answer);
             }
-            Batch::Writes(jobs) => {
-                inner.counts.combined.add(jobs.len() - 1);
-                inner.carry_out(&key, jobs).await;
-            }
+            Batch::Writes(jobs) => inner.carry_out(&key, jobs).await,
         }
     }
     running.is_done = true;
@@ -89,16 +158,14 @@ async fn carry_out_all(inner: Arc<Inner>, key: SessionKey) {
 impl Inner {
     /// Carries out a batch, and answers each of its jobs.
     async fn carry_out(&self, key: &SessionKey, jobs: Vec<Job>) {
-        match self.write_batch(key, &jobs).await {
-            Ok(done) => {
-                let Done { loaded, refusals, replicas } = done;
-                for (job, refusal) in jobs.into_iter().zip(refusals) {
+        self.counts.combined.add(jobs.len() - 1);
+        let wishes: Vec<_> = jobs.iter().map(Job::wish).collect();
+        let written = self.write_batch(key, &wishes, By::Task).await;
+        match written.and_then(|done| done.ok_or_else(lost)) {
+            Ok(mut done) => {
+                for (index, job) in jobs.into_iter().enumerate() {
                     let wanted = self.replicas(job.options.durability);
-                    let answer = match refusal {
-                        None => durable(loaded.clone(), replicas, wanted),
-                        Some(error) => Err(with_current(error, &loaded)),
-                    };
-                    job.answer(answer);
+                    job.answer(done.answer(index, wanted));
                 }
             }
             // One of them is too large for the server; which one shows when each goes alone.
@@ -111,21 +178,34 @@ impl Inner {
         }
     }
 
-    async fn write_batch(&self, key: &SessionKey, jobs: &[Job]) -> Result<Done, Error> {
-        let deadline = jobs.iter().map(|job| job.deadline).min().unwrap_or_else(Instant::now);
-        let durability = || jobs.iter().map(|job| self.replicas(job.options.durability));
+    /// Answers `None`, and did nothing, where it takes more than `by` may do.
+    async fn write_batch(
+        &self,
+        key: &SessionKey,
+        wishes: &[Wish<'_>],
+        by: By,
+    ) -> Result<Option<Done>, Error> {
+        let deadline = wishes.iter().map(|wish| wish.deadline).min().unwrap_or_else(Instant::now);
+        let durability = || wishes.iter().map(|wish| self.replicas(wish.options.durability));
         let (wanted, needed) = (durability().max().unwrap_or(0), durability().min().unwrap_or(0));
+        let copies = Copies { wanted, needed };
         let (mut seen, mut is_listed) = (self.lately(key), false);
         loop {
             let Seen { held, is_current } = self.see(key, seen.take(), deadline).await?;
             let now = self.now();
-            let Merged { next, refusals } = merge(&held.record, jobs, now);
+            let Merged { next, refusals } = merge(&held.record, wishes, now);
             let (loaded, written) = match next {
+                Some(next) if !slides(&held.record, &next) => {
+                    let sealed = self.versions.seal(&next, self.settings.max_bytes)?;
+                    let written = self.replace(key, &held, &sealed, copies, deadline).await?;
+                    (sealed.loaded, written)
+                }
+                Some(_) if by == By::Caller => return Ok(None),
                 Some(next) => {
                     let sealed = self.versions.seal(&next, self.settings.max_bytes)?;
                     let (slid, written) = tokio::join!(
-                        self.slide(key, &held.record, &next, now, deadline),
-                        self.replace(key, &held, &sealed, Copies { wanted, needed }, deadline)
+                        Box::pin(self.slide(key, &held.record, &next, now, deadline)),
+                        self.replace(key, &held, &sealed, copies, deadline)
                     );
                     let written = written?;
                     if let Written::Done(_) = written {
@@ -134,14 +214,14 @@ impl Inner {
                     (sealed.loaded, written)
                 }
                 None if !is_current => continue,
-                None if jobs.iter().any(|job| job.options.retry) && !is_listed => {
+                None if wishes.iter().any(|wish| wish.options.retry) && !is_listed => {
                     // The first attempt may have come to the session and not to its user's list.
-                    self.list(key, &held.record, now, deadline).await?;
+                    Box::pin(self.list(key, &held.record, now, deadline)).await?;
                     (is_listed, seen) = (true, Some(Seen { held, is_current }));
                     continue;
                 }
-                None if wanted == 0 || refusals.iter().all(Option::is_some) => {
-                    return Ok(Done { loaded: held, refusals, replicas: usize::MAX });
+                None if wanted == 0 || refusals.len() == wishes.len() => {
+                    return Ok(Some(Done { loaded: held, refusals, replicas: usize::MAX }));
                 }
                 // What was asked for was done before: only the replicas are left to be waited for.
                 None => {
@@ -150,9 +230,9 @@ impl Inner {
                 }
             };
             match written {
-                Written::Done(replicas) => return Ok(Done { loaded, refusals, replicas }),
+                Written::Done(replicas) => return Ok(Some(Done { loaded, refusals, replicas })),
                 Written::Instead(found) => {
-                    self.counts.races.add(jobs.len());
+                    self.counts.races.add(wishes.len());
                     seen = Some(Seen { held: found.held()?, is_current: true });
                 }
             }
@@ -192,8 +272,7 @@ impl Inner {
         now: Timestamp,
         deadline: Instant,
     ) -> Result<(), Error> {
-        let (was, is) = (before.era().map(Era::deadline), after.era().map(Era::deadline));
-        if is <= was { Ok(()) } else { self.list(key, after, now, deadline).await }
+        if slides(before, after) { self.list(key, after, now, deadline).await } else { Ok(()) }
     }
 
     /// Sees to it that the user's list has the session under its deadline.
@@ -206,23 +285,26 @@ impl Inner {
     ) -> Result<(), Error> {
         let (Some(era), Some(entry)) = (record.era(), Entry::of(key, record)) else { return Ok(()) };
         let Some(user) = era.user() else { return Ok(()) };
-        after_write(self.users.slide(user, entry, era.deadline(), now, Terms::write(deadline))).await
+        after_write(self.users.slide(user, entry, listed_until(era), now, Terms::write(deadline))).await
     }
 }
 
-fn merge(held: &Arc<Record>, jobs: &[Job], now: Timestamp) -> Merged {
+/// Whether the list of the user must hear of a later deadline.
+fn slides(before: &Record, after: &Record) -> bool {
+    let Some(era) = after.era().filter(|era| era.user().is_some()) else { return false };
+    before.era().is_none_or(|before| listed_until(era) > listed_until(before))
+}
+
+fn merge(held: &Arc<Record>, wishes: &[Wish<'_>], now: Timestamp) -> Merged {
     let mut next: Option<Arc<Record>> = None;
-    let mut refusals = Vec::with_capacity(jobs.len());
-    for job in jobs {
+    let mut refusals = Vec::new();
+    for (index, wish) in wishes.iter().enumerate() {
         let record = next.as_ref().unwrap_or(held);
-        refusals.push(match record.commit(&job.changes, &job.options.rules(now)) {
-            Ok(Some(record)) => {
-                next = Some(Arc::new(record));
-                None
-            }
-            Ok(None) => None,
-            Err(error) => Some(error),
-        });
+        match record.commit(wish.changes, &wish.options.rules(now)) {
+            Ok(Some(record)) => next = Some(Arc::new(record)),
+            Ok(None) => {}
+            Err(error) => refusals.push((index, error)),
+        }
     }
     Merged { next, refusals }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
 use abide_core::{Clock, Durability, EndReason, Error, ErrorKind, Loaded, Record, SessionKey, Timestamp};
-use redis::{Pipeline, Value};
+use redis::{Cmd, Value};
 use tokio::time::Instant;
 
 use crate::combine::Combiner;
@@ -129,10 +129,10 @@ impl Inner {
     pub(crate) async fn look(&self, key: &SessionKey, deadline: Instant) -> Result<Found, Error> {
         self.counts.looks.add(1);
         let name = self.keys.session(key);
-        let mut pipeline = Pipeline::with_capacity(1);
-        pipeline.cmd("GET").arg(&name);
+        let mut command = Cmd::with_capacity(2, 3 + name.len());
+        command.arg("GET").arg(&name);
         let mark = self.near.as_ref().map(|near| near.mark(key));
-        let done = self.servers.run_and_wait(&name, &pipeline, 0, Terms::read(deadline)).await?;
+        let done = self.servers.ask_and_wait(&name, &command, 0, Terms::read(deadline)).await?;
         let over = done.over;
         let found = Found::of(first(done))?;
         match &found {

@@ -15,7 +15,7 @@ use crate::commit::{Seen, durable, with_current};
 use crate::connect::Terms;
 use crate::inner::{Copies, Inner, after_write};
 use crate::reply::{Found, Written, is_of};
-use crate::users::{Entered, Entry, Login, Settled};
+use crate::users::{Entered, Entry, Login, Settled, listed_until};
 
 impl Inner {
     /// Commits changes that open a new era.
@@ -173,7 +173,7 @@ impl Inner {
             return None;
         }
         let stays = before.is_some_and(|before| is_of(before, user));
-        Some(Login { user, entry, deadline: era.deadline(), began: (!stays).then_some(began) })
+        Some(Login { user, entry, deadline: listed_until(era), began: (!stays).then_some(began) })
     }
 
     /// A hint too many in the list does no harm, so it is no error where it stays.

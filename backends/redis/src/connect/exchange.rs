@@ -1,6 +1,11 @@
 //! From commands to their replies: which master, redirections, and what may be sent again.
+//!
+//! Nearly all is one command, over a connection that is there, and its reply: [`exchange_one`] does that much itself. What
+//! else may come up is a future of its own on the heap, so that the usual one stays small: it is a part of each future
+//! of the store, and is moved with it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use abide_core::{Error, ErrorKind};
@@ -8,9 +13,10 @@ use redis::{Cmd, Pipeline, Value};
 use tokio::time::sleep;
 
 use super::cluster::Cluster;
+use super::link::Link;
 use super::master::{Failed, Master, Trip};
 use super::node::jittered;
-use super::verdict::{Verdict, judge, refused};
+use super::verdict::{Lost, Verdict, judge, refused};
 use super::{Acknowledged, LinkNumber, Terms};
 
 /// A slot that moves sends one request on twice; more often means that the servers do not agree.
@@ -33,6 +39,14 @@ impl Route {
         }
     }
 
+    /// The connection to the master of a key, where it is there at this moment.
+    pub(super) fn link(&self, key: &[u8]) -> Option<Arc<Link>> {
+        match self {
+            Self::One(master) => master.link(),
+            Self::Cluster(cluster) => cluster.now(key)?.link(),
+        }
+    }
+
     /// Something was wrong with a master: another one may have its keys by now.
     fn doubt(&self) {
         if let Self::Cluster(cluster) = self {
@@ -49,8 +63,48 @@ impl Route {
     }
 }
 
+/// Runs one command that concerns one key, and has `wait` replicas have it.
+pub(super) async fn exchange_one(
+    route: &Route,
+    key: &[u8],
+    command: &Cmd,
+    wait: usize,
+    terms: Terms,
+) -> Result<Acknowledged, Error> {
+    let mut first = None;
+    if let Some(link) = route.link(key)
+        && wait.min(link.replicas().unwrap_or(wait)) == 0
+    {
+        first = Some(match link.send_one(command, terms.deadline).await {
+            Ok(reply) if judge(&reply) == Verdict::Answer => {
+                return Ok(Acknowledged { values: vec![reply], replicas: 0, over: link.watched() });
+            }
+            Ok(reply) => Ok(Trip { replies: vec![reply], replicas: 0, over: link.watched(), link }),
+            Err(lost) => Err(lost),
+        });
+    }
+    Box::pin(async {
+        let mut commands = Pipeline::with_capacity(2);
+        commands.add_command(command.clone());
+        exchange_from(first, route, key, &commands, wait, terms).await
+    })
+    .await
+}
+
 /// Runs commands that concern one key, and has `wait` replicas have them.
 pub(super) async fn exchange(
+    route: &Route,
+    key: &[u8],
+    commands: &Pipeline,
+    wait: usize,
+    terms: Terms,
+) -> Result<Acknowledged, Error> {
+    Box::pin(exchange_from(None, route, key, commands, wait, terms)).await
+}
+
+/// Goes on from what came of a first trip, where there was one.
+async fn exchange_from(
+    mut first: Option<Result<Trip, Lost>>,
     route: &Route,
     key: &[u8],
     commands: &Pipeline,
@@ -61,13 +115,21 @@ pub(super) async fn exchange(
     let mut asked = None;
     loop {
         let asking = asked.is_some();
-        let master = match asked.take() {
-            Some(master) => master,
-            None => route.master(key, terms).await.map_err(|error| progress.give_up(error))?,
+        let sent = match (first.take(), asked.take()) {
+            (Some(sent), _) => sent.map_err(Failed::Lost),
+            (None, asked) => {
+                let master = match asked {
+                    Some(master) => master,
+                    None => route.master(key, terms).await.map_err(|error| progress.give_up(error))?,
+                };
+                match master.send(&progress.left(asking), wait, terms).await {
+                    Err(Failed::Away(_)) if route.has_left(key, &master) => continue,
+                    sent => sent,
+                }
+            }
         };
-        let trip = match master.send(&progress.left(asking), wait, terms).await {
+        let trip = match sent {
             Ok(trip) => trip,
-            Err(Failed::Away(_)) if route.has_left(key, &master) => continue,
             Err(Failed::Away(error)) => {
                 route.doubt();
                 return Err(progress.give_up(error));

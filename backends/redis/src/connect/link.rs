@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use redis::aio::MultiplexedConnection;
-use redis::{Pipeline, RedisError, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::Notify;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::pause::Pause;
@@ -56,10 +57,24 @@ impl Link {
     pub(super) async fn send(&self, commands: &Pipeline, deadline: Instant) -> Result<Vec<Value>, Lost> {
         let mut connection = self.connection.clone();
         let sent = connection.send_packed_commands(commands, 0, commands.len());
-        match timeout_at(deadline, sent).await {
-            Ok(Ok(replies)) => {
-                self.strikes.store(0, Ordering::Relaxed);
-                Ok(replies)
+        self.note(timeout_at(deadline, sent).await)
+    }
+
+    /// Sends one command and waits for its reply.
+    pub(super) async fn send_one(&self, command: &Cmd, deadline: Instant) -> Result<Value, Lost> {
+        let mut connection = self.connection.clone();
+        self.note(timeout_at(deadline, connection.send_packed_command(command)).await)
+    }
+
+    /// Notes what an answer, or that there is none, says about the connection.
+    fn note<T>(&self, answered: Result<RedisResult<T>, Elapsed>) -> Result<T, Lost> {
+        match answered {
+            Ok(Ok(reply)) => {
+                // Hardly ever there are any: no core takes the line from another.
+                if self.strikes.load(Ordering::Relaxed) != 0 {
+                    self.strikes.store(0, Ordering::Relaxed);
+                }
+                Ok(reply)
             }
             Ok(Err(error)) => {
                 self.fail();

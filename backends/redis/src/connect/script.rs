@@ -1,6 +1,6 @@
 //! A script that runs in the server, and one call of it.
 
-use redis::{Cmd, Pipeline};
+use redis::Cmd;
 
 /// A Lua script of one key, `KEYS[1]`.
 ///
@@ -21,23 +21,23 @@ impl Script {
     }
 
     /// The call by hash.
-    pub(super) fn by_hash(&self, key: &[u8], arguments: &[&[u8]]) -> Pipeline {
+    pub(super) fn by_hash(&self, key: &[u8], arguments: &[&[u8]]) -> Cmd {
         call("EVALSHA", &self.hash, key, arguments)
     }
 
     /// The call that brings the text along.
-    pub(super) fn by_text(&self, key: &[u8], arguments: &[&[u8]]) -> Pipeline {
+    pub(super) fn by_text(&self, key: &[u8], arguments: &[&[u8]]) -> Cmd {
         call("EVAL", self.code, key, arguments)
     }
 }
 
-fn call(name: &str, script: &str, key: &[u8], arguments: &[&[u8]]) -> Pipeline {
-    let mut command = Cmd::new();
+fn call(name: &str, script: &str, key: &[u8], arguments: &[&[u8]]) -> Cmd {
+    let bytes: usize = arguments.iter().map(|argument| argument.len()).sum();
+    let bytes = name.len() + script.len() + 1 + key.len() + bytes;
+    let mut command = Cmd::with_capacity(4 + arguments.len(), bytes);
     command.arg(name).arg(script).arg(1).arg(key);
     for argument in arguments {
         command.arg(*argument);
     }
-    let mut pipeline = Pipeline::with_capacity(2);
-    pipeline.add_command(command);
-    pipeline
+    command
 }

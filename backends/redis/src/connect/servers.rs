@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use abide_core::Error;
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 use tokio::sync::watch;
 
 use super::address::Kind;
 use super::cluster::Cluster;
-use super::exchange::{Route, exchange};
+use super::exchange::{Route, exchange, exchange_one};
 use super::master::Master;
 use super::node::Source;
 use super::sentinel::Sentinels;
@@ -132,22 +132,34 @@ impl Servers {
         replicas: usize,
         terms: Terms,
     ) -> Result<Acknowledged, Error> {
-        let by_hash = self.run_and_wait(key, &script.by_hash(key, arguments), replicas, terms).await?;
+        let by_hash = self.ask_and_wait(key, &script.by_hash(key, arguments), replicas, terms).await?;
         if !by_hash.values.first().is_some_and(verdict::is_no_script) {
             return Ok(by_hash);
         }
-        self.run_and_wait(key, &script.by_text(key, arguments), replicas, terms).await
+        Box::pin(async { self.ask_and_wait(key, &script.by_text(key, arguments), replicas, terms).await })
+            .await
+    }
+
+    /// As [`run_and_wait`](Self::run_and_wait), of one command: with less ado.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub(crate) async fn ask_and_wait(
+        &self,
+        key: &[u8],
+        command: &Cmd,
+        replicas: usize,
+        terms: Terms,
+    ) -> Result<Acknowledged, Error> {
+        exchange_one(&self.0.route, key, command, replicas, terms).await
     }
 
     /// How many replicas the master of `key` had at the last heartbeat, 250 ms ago by default; `None` while it is away, or
     /// where it does not tell.
     #[must_use]
     pub fn replicas(&self, key: &[u8]) -> Option<usize> {
-        let link = match &self.0.route {
-            Route::One(master) => master.link(),
-            Route::Cluster(cluster) => cluster.now(key)?.link(),
-        };
-        link?.replicas()
+        self.0.route.link(key)?.replicas()
     }
 
     /// Every master, for what concerns no single key.

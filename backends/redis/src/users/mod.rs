@@ -1,8 +1,8 @@
 //! Which sessions a user has, and since when logins count: a sorted set for each user, scored by deadline.
 //!
-//! **Invariant.** A live session with a user is in that user's list, under its deadline or a later one. The entry is
-//! written before the record shows the user, and again with each slide; it is swept only a while after its deadline, and
-//! never because the session was not found yet.
+//! **Invariant.** A live session with a user is in that user's list, under its deadline or a later one
+//! ([`listed_until`]). The entry is written before the record shows the user, and again with a slide beyond that; it is swept
+//! only a while after its deadline, and never because the session was not found yet.
 //!
 //! **Invariant.** No login escapes "end all of a user". That raises the barrier first, then ends whom it finds in the
 //! list. A login asks for the barrier before its commit and once more after it: it is refused, or found in the list, or
@@ -20,7 +20,7 @@ mod entry;
 
 use std::time::Duration;
 
-use abide_core::{Error, SessionKey, Timestamp};
+use abide_core::{Era, Error, SessionKey, Timestamp};
 use redis::{Pipeline, Value};
 
 pub(crate) use entry::Entry;
@@ -44,7 +44,7 @@ pub(crate) struct Users {
 pub(crate) struct Login<'a> {
     pub(crate) user: &'a str,
     pub(crate) entry: Entry,
-    /// The deadline of its session.
+    /// Until when its session is listed.
     pub(crate) deadline: Timestamp,
     /// When the request began; `None` where the session was this user's before: then no barrier is in its way.
     pub(crate) began: Option<Timestamp>,
@@ -217,6 +217,14 @@ impl Users {
     fn life(&self, deadline: Timestamp, now: Timestamp) -> Vec<u8> {
         millis(deadline.since(now) + self.linger)
     }
+}
+
+/// The deadline under which an era is listed: its own, moved up to a multiple of an eighth of the idle timeout, so that of
+/// many slides few move it. Never past the hard deadline.
+pub(crate) fn listed_until(era: &Era) -> Timestamp {
+    let step = u64::try_from(era.idle_timeout().as_millis() / 8).unwrap_or(u64::MAX).max(1);
+    let until = era.deadline().as_millis().div_ceil(step).saturating_mul(step);
+    Timestamp::from_millis(until).min(era.hard_deadline()).max(era.deadline())
 }
 
 fn began(login: &Login<'_>) -> Vec<u8> {
