@@ -8,12 +8,12 @@
 //! is neither for long, whoever waits has a task [take over](Combiner::take_over). So nobody waits for a caller who is gone
 //! or does not ask.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use abide_core::{Changes, CommitOptions, Error, ErrorKind, Loaded, SessionKey};
+use foldhash::HashMap;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 

@@ -5,11 +5,12 @@
 //!
 //! **Bound.** A million ends, about 50 MB; of more in eleven minutes the oldest are left to the server alone.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use abide_core::{EndReason, SessionKey, Timestamp};
+use foldhash::HashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

@@ -17,7 +17,7 @@ use crate::keys::Keys;
 use crate::near::{Answered, NearCache};
 use crate::recent::Recent;
 use crate::reply::{Found, Written, unexpected};
-use crate::scripts::{CREATE, END, END_AGAIN, REPLACE, TOUCH};
+use crate::scripts::{CREATE, END, END_AGAIN, REPLACE, TOUCH, Write};
 use crate::users::{Users, millis};
 
 /// A creation may be sent twice and arrive late: until then a session that expired is remembered.
@@ -120,19 +120,22 @@ impl Inner {
         Some(near).filter(|loaded| loaded.record.over(self.now()).is_none())
     }
 
-    /// Whether a write ends in a read, as the scripts take it.
-    fn track(&self) -> &'static [u8] {
-        if self.near.is_some() { b"1" } else { b"0" }
+    /// The script of a write: one that ends in a read where the near-cache keeps what is written.
+    fn writing(&self, write: &'static Write) -> &'static Script {
+        write.script(self.near.is_some())
     }
 
     /// Looks at a session.
     pub(crate) async fn look(&self, key: &SessionKey, deadline: Instant) -> Result<Found, Error> {
         self.counts.looks.add(1);
         let name = self.keys.session(key);
-        let mut command = Cmd::with_capacity(2, 3 + name.len());
-        command.arg("GET").arg(&name);
+        let get = || {
+            let mut command = Cmd::with_capacity(2, 3 + name.len());
+            command.arg("GET").arg(&name);
+            command
+        };
         let mark = self.near.as_ref().map(|near| near.mark(key));
-        let done = self.servers.ask_and_wait(&name, &command, 0, Terms::read(deadline)).await?;
+        let done = self.servers.ask_and_wait(&name, get, 0, Terms::read(deadline)).await?;
         let over = done.over;
         let found = Found::of(first(done))?;
         match &found {
@@ -156,9 +159,8 @@ impl Inner {
         deadline: Instant,
     ) -> Result<Written, Error> {
         let life = self.life(&sealed.loaded.record, self.now());
-        let sent = self
-            .script(key, &CREATE, &[&sealed.bytes, &life, self.track()], Copies::all(replicas), deadline)
-            .await?;
+        let script = self.writing(&CREATE);
+        let sent = self.script(key, script, &[&sealed.bytes, &life], Copies::all(replicas), deadline).await?;
         self.written(key, Some(sealed), sent)
     }
 
@@ -173,9 +175,8 @@ impl Inner {
     ) -> Result<Written, Error> {
         let life = self.life(&sealed.loaded.record, self.now());
         let seen = stamp_of(seen.version);
-        let sent = self
-            .script(key, &REPLACE, &[&seen, &sealed.bytes, &life, self.track()], copies, deadline)
-            .await?;
+        let script = self.writing(&REPLACE);
+        let sent = self.script(key, script, &[&seen, &sealed.bytes, &life], copies, deadline).await?;
         self.written(key, Some(sealed), sent)
     }
 
@@ -237,10 +238,12 @@ impl Inner {
         let changes = self.servers.masters_changed();
         let (before, at) = (*changes.borrow(), self.now());
         let tombstone = self.versions.tombstone(at, reason)?;
-        let arguments: [&[u8]; 4] = [&stamp_of(seen.version), &tombstone, &millis(REMEMBERED), b"0"];
+        let arguments: [&[u8]; 3] = [&stamp_of(seen.version), &tombstone, &millis(REMEMBERED)];
         let copies = Copies::at_best(self.settings.replicas.max(self.at_hand(key)));
+        // Nobody keeps a tombstone.
+        let script = REPLACE.script(false);
         let written =
-            Written::of_acknowledged(self.script(key, &REPLACE, &arguments, copies, deadline).await?.done)?;
+            Written::of_acknowledged(self.script(key, script, &arguments, copies, deadline).await?.done)?;
         if let Written::Done(_) = written {
             let end = self.remember_end(key, at, reason);
             if *changes.borrow() != before {

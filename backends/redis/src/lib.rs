@@ -53,7 +53,7 @@
 //! | key | value | lives until |
 //! |---|---|---|
 //! | `abide:s:KEY` | `stamp ‖ record`, or a tombstone | a minute past the deadline, ten minutes past the creation; a tombstone eleven minutes |
-//! | `abide:u:HASH` | the sorted set of a user's sessions, scored by deadline | a minute past the last deadline |
+//! | `abide:u:HASH` | the sorted set of a user's sessions, scored by deadline, moved up by at most a tenth of the idle timeout | a minute past the last of these |
 //!
 //! Every key has an expiry: after the last deadline the server is empty.
 //!

@@ -5,10 +5,11 @@
 //!
 //! **Invariant.** The held records weigh no more than the bound; the longest-held go first.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use abide_core::{Loaded, SessionKey, Version};
+use foldhash::HashMap;
 
 /// So that two requests seldom want one lock.
 const SHARDS: usize = 16;

@@ -5,34 +5,50 @@
 //! that the writer saw, and whether the first bit says that the session is over.
 //!
 //! A write whose outcome is to be kept in the near-cache ends in a read, for a server tracks what is read and forgets
-//! that at each write: `EXISTS`, where the last argument asks for it.
+//! that at each write: `EXISTS`, in a script of its own, for each argument costs the server.
 
 use std::sync::LazyLock;
 
 use crate::connect::Script;
 
-/// Sets the string in place of the one with the stamp that was seen. `ARGV`: that stamp, the string, its life in
-/// milliseconds, whether to track it. Answers 1, or what is there instead.
-pub(crate) static REPLACE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local held = redis.call('GET', KEYS[1])
-if not held or string.sub(held, 1, 16) ~= ARGV[1] then return held end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-if ARGV[4] == '1' then redis.call('EXISTS', KEYS[1]) end
-return 1",
-    )
-});
+/// Two scripts that are one but for the end: what is written is tracked by the second.
+macro_rules! write {
+    ($write:literal) => {
+        Write {
+            plain: LazyLock::new(|| Script::new(concat!($write, "\nreturn 1"))),
+            tracked: LazyLock::new(|| {
+                Script::new(concat!($write, "\nredis.call('EXISTS', KEYS[1])\nreturn 1"))
+            }),
+        }
+    };
+}
 
-/// Sets the string where nothing is. `ARGV`: the string, its life, whether to track it. Answers 1, or what is there.
-pub(crate) static CREATE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(
-        "local held = redis.call('GET', KEYS[1])
+/// A script that writes, without and with a read at its end.
+pub(crate) struct Write {
+    plain: LazyLock<Script>,
+    tracked: LazyLock<Script>,
+}
+
+impl Write {
+    pub(crate) fn script(&self, is_tracked: bool) -> &Script {
+        if is_tracked { &self.tracked } else { &self.plain }
+    }
+}
+
+/// Sets the string in place of the one with the stamp that was seen. `ARGV`: that stamp, the string, its life in
+/// milliseconds. Answers 1, or what is there instead.
+pub(crate) static REPLACE: Write = write!(
+    "local held = redis.call('GET', KEYS[1])
+if not held or string.sub(held, 1, 16) ~= ARGV[1] then return held end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])"
+);
+
+/// Sets the string where nothing is. `ARGV`: the string, its life. Answers 1, or what is there.
+pub(crate) static CREATE: Write = write!(
+    "local held = redis.call('GET', KEYS[1])
 if held then return held end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-if ARGV[3] == '1' then redis.call('EXISTS', KEYS[1]) end
-return 1",
-    )
-});
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])"
+);
 
 /// Sets the tombstone, whatever is there. `ARGV`: the tombstone, its life. Answers what was there.
 pub(crate) static END: LazyLock<Script> = LazyLock::new(|| {

@@ -78,7 +78,7 @@ pub fn encode_changes(changes: &Changes) -> Vec<u8> {
     fields.put_some(tag::RENEWAL, renewal.as_ref());
     fields.put_some(tag::CONFIRMATION, changes.confirmation.as_ref());
     fields.put_some(tag::NEW_ERA, changes.new_era.as_deref().map(written_era).as_ref());
-    fields.finish(HEAD.to_vec())
+    fields.finish(&HEAD)
 }
 
 /// Changes from their bytes.

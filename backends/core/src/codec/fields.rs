@@ -1,5 +1,6 @@
 //! Tagged fields: tag, length, bytes; a tag stands once.
 
+use postcard::ser_flavors::Flavor;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -10,15 +11,29 @@ pub(super) fn corrupt(detail: impl Into<std::borrow::Cow<'static, str>>) -> Erro
     Error::new(ErrorKind::Corrupt, detail)
 }
 
-/// The fields of one level, in the order of their tags.
+/// What the tag and the length of a field take, at the most.
+const HEAD: usize = 3 + 10;
+/// Fields of one level, as a rule at the most.
+const USUAL: usize = 10;
+
+/// The fields of one level, written in the order of their tags.
 #[derive(Default)]
-pub(super) struct Writer(Vec<(u16, Vec<u8>)>);
+pub(super) struct Writer {
+    /// Their bytes, one after the other.
+    bytes: Vec<u8>,
+    /// The tag of each, and where its bytes end.
+    fields: Vec<(u16, usize)>,
+}
 
 impl Writer {
+    /// With room for so many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), fields: Vec::with_capacity(USUAL) }
+    }
+
     pub(super) fn put<T: Serialize + ?Sized>(&mut self, tag: u16, value: &T) {
-        // Serialising plain data into a vector cannot fail; an empty field would be refused by the reader.
-        let bytes = postcard::to_allocvec(value).unwrap_or_default();
-        self.0.push((tag, bytes));
+        self.bytes = append(value, std::mem::take(&mut self.bytes));
+        self.fields.push((tag, self.bytes.len()));
     }
 
     pub(super) fn put_some<T: Serialize>(&mut self, tag: u16, value: Option<&T>) {
@@ -27,22 +42,56 @@ impl Writer {
         }
     }
 
-    pub(super) fn put_raw(&mut self, tag: u16, bytes: Vec<u8>) {
-        self.0.push((tag, bytes));
+    pub(super) fn put_raw(&mut self, tag: u16, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.fields.push((tag, self.bytes.len()));
     }
 
     pub(super) fn put_unknown(&mut self, unknown: &Unknown) {
-        self.0.extend(unknown.iter().map(|(tag, bytes)| (tag, bytes.to_vec())));
+        for (tag, bytes) in unknown.iter() {
+            self.put_raw(tag, bytes);
+        }
     }
 
-    pub(super) fn finish(mut self, mut out: Vec<u8>) -> Vec<u8> {
-        self.0.sort_by_key(|(tag, _)| *tag);
-        for (tag, bytes) in &self.0 {
-            let field = (*tag, serde_bytes::Bytes::new(bytes));
-            out = postcard::to_extend(&field, out).unwrap_or_default();
+    /// The fields behind a head.
+    pub(super) fn finish(self, head: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(head.len() + self.bytes.len() + self.fields.len() * HEAD);
+        out.extend_from_slice(head);
+        let mut from = 0;
+        let mut fields: Vec<_> =
+            self.fields.iter().map(|(tag, end)| (*tag, std::mem::replace(&mut from, *end)..*end)).collect();
+        fields.sort_by_key(|(tag, _)| *tag);
+        for (tag, bytes) in fields {
+            out = append(&(tag, serde_bytes::Bytes::new(&self.bytes[bytes])), out);
         }
         out
     }
+}
+
+/// Where `postcard` writes to. Its own writer behind what is there already takes byte by byte.
+struct Behind(Vec<u8>);
+
+impl Flavor for Behind {
+    type Output = Vec<u8>;
+
+    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
+}
+
+fn append<T: Serialize + ?Sized>(value: &T, to: Vec<u8>) -> Vec<u8> {
+    // Plain data into a vector cannot fail; an empty field would be refused by the reader.
+    postcard::serialize_with_flavor(value, Behind(to)).unwrap_or_default()
 }
 
 /// The fields of one level; each is taken once, the rest are unknown.

@@ -20,6 +20,9 @@ pub const MAX_ENCODED: usize = 16 << 20;
 
 const HEAD: [u8; 2] = [0xAB, 1];
 
+/// Room for what is small: a stamp, a time.
+const FEW_BYTES: usize = 64;
+
 /// Tags of the record. A tag is never used again for something else.
 mod tag {
     pub(super) const CREATED: u16 = 1;
@@ -57,14 +60,18 @@ struct Value<'a> {
 /// [`TooLarge`](crate::ErrorKind::TooLarge) where they would be more than [`MAX_ENCODED`], so that nothing is stored
 /// that cannot be read back. A join of copies may come to that; a commit with a sensible limit does not.
 pub fn encode(record: &Record) -> Result<Vec<u8>, Error> {
-    let mut fields = Writer::default();
+    let era = match &record.life {
+        Life::Ended(_) => Vec::new(),
+        Life::Alive(era) => encode_era(era),
+    };
+    let mut fields = Writer::with_capacity(era.len() + FEW_BYTES);
     fields.put(tag::CREATED, &record.created);
     match &record.life {
         Life::Ended(ended) => fields.put(tag::ENDED, &(ended.at, ended.reason.code())),
-        Life::Alive(era) => fields.put_raw(tag::ERA, encode_era(era)),
+        Life::Alive(_) => fields.put_raw(tag::ERA, &era),
     }
     fields.put_unknown(&record.unknown);
-    let bytes = fields.finish(HEAD.to_vec());
+    let bytes = fields.finish(&HEAD);
     if bytes.len() > MAX_ENCODED {
         let detail = format!("{} bytes, at most {MAX_ENCODED} are written", bytes.len());
         return Err(Error::new(ErrorKind::TooLarge, detail));
@@ -99,7 +106,9 @@ pub fn decode(bytes: &[u8]) -> Result<Record, Error> {
 }
 
 fn encode_era(era: &Era) -> Vec<u8> {
-    let mut fields = Writer::default();
+    let values: usize =
+        era.values.iter().map(|(key, entry)| key.len() + entry.bytes().map_or(0, <[u8]>::len)).sum();
+    let mut fields = Writer::with_capacity(values + era.values.iter().len() * FEW_BYTES + 4 * FEW_BYTES);
     fields.put(era_tag::ID, &era.id);
     fields.put_some(era_tag::USER, era.user.as_deref().as_ref());
     fields.put_some(era_tag::AUTHENTICATED_AT, era.authenticated_at.as_ref());
@@ -115,7 +124,7 @@ fn encode_era(era: &Era) -> Vec<u8> {
         fields.put(era_tag::OPERATIONS, era.rare.operations().as_slice());
     }
     fields.put_unknown(era.rare.unknown());
-    fields.finish(Vec::new())
+    fields.finish(&[])
 }
 
 fn encode_value<'a>(key: &'a str, entry: &'a ValueEntry) -> Value<'a> {

@@ -63,11 +63,11 @@ impl Route {
     }
 }
 
-/// Runs one command that concerns one key, and has `wait` replicas have it.
+/// Runs one command that concerns one key, and has `wait` replicas have it. It is made again where it is sent again.
 pub(super) async fn exchange_one(
     route: &Route,
     key: &[u8],
-    command: &Cmd,
+    command: &(impl Fn() -> Cmd + Sync),
     wait: usize,
     terms: Terms,
 ) -> Result<Acknowledged, Error> {
@@ -75,7 +75,7 @@ pub(super) async fn exchange_one(
     if let Some(link) = route.link(key)
         && wait.min(link.replicas().unwrap_or(wait)) == 0
     {
-        first = Some(match link.send_one(command, terms.deadline).await {
+        first = Some(match link.send_one(command(), terms.deadline).await {
             Ok(reply) if judge(&reply) == Verdict::Answer => {
                 return Ok(Acknowledged { values: vec![reply], replicas: 0, over: link.watched() });
             }
@@ -85,7 +85,7 @@ pub(super) async fn exchange_one(
     }
     Box::pin(async {
         let mut commands = Pipeline::with_capacity(2);
-        commands.add_command(command.clone());
+        commands.add_command(command());
         exchange_from(first, route, key, &commands, wait, terms).await
     })
     .await

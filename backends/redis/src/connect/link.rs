@@ -1,6 +1,7 @@
 //! One connection to one server, and its health.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use redis::aio::MultiplexedConnection;
@@ -9,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::batch::Batches;
 use super::pause::Pause;
 use super::pool::Taken;
 use super::target::{Opened, Place, Reach};
@@ -24,6 +26,7 @@ const UNKNOWN: usize = usize::MAX;
 pub(super) struct Link {
     connection: MultiplexedConnection,
     _taken: Option<Taken>,
+    batches: Arc<Batches>,
     /// Whether what happens to it is told.
     watched: bool,
     place: Place,
@@ -41,6 +44,7 @@ impl Link {
         let link = Self {
             connection,
             _taken: taken,
+            batches: Arc::default(),
             watched,
             place,
             number,
@@ -60,10 +64,9 @@ impl Link {
         self.note(timeout_at(deadline, sent).await)
     }
 
-    /// Sends one command and waits for its reply.
-    pub(super) async fn send_one(&self, command: &Cmd, deadline: Instant) -> Result<Value, Lost> {
-        let mut connection = self.connection.clone();
-        self.note(timeout_at(deadline, connection.send_packed_command(command)).await)
+    /// Sends one command, with others that are asked for at the same time, and waits for its reply.
+    pub(super) async fn send_one(&self, command: Cmd, deadline: Instant) -> Result<Value, Lost> {
+        self.note(timeout_at(deadline, self.batches.send(&self.connection, command)).await)
     }
 
     /// Notes what an answer, or that there is none, says about the connection.

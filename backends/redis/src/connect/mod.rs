@@ -20,6 +20,7 @@
 //! | `node` | the shared connection of a master, whichever server that is: connects again, refuses meanwhile |
 //! | `link` | one connection to one server, and its health |
 //! | `pause` | a server that refuses everybody is asked by one now and then |
+//! | `batch` | commands that are asked for at the same time go together |
 //! | `sentinel` | who the master is, by the sentinels |
 //! | `cluster`, `map` | which master has a slot |
 //! | `target` | one server, and how to reach it |
@@ -37,6 +38,7 @@
 //! Nothing that may write is sent twice, but where the server said that it did nothing.
 
 mod address;
+mod batch;
 mod cluster;
 mod exchange;
 mod lanes;

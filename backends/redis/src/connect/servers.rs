@@ -132,11 +132,11 @@ impl Servers {
         replicas: usize,
         terms: Terms,
     ) -> Result<Acknowledged, Error> {
-        let by_hash = self.ask_and_wait(key, &script.by_hash(key, arguments), replicas, terms).await?;
+        let by_hash = self.ask_and_wait(key, || script.by_hash(key, arguments), replicas, terms).await?;
         if !by_hash.values.first().is_some_and(verdict::is_no_script) {
             return Ok(by_hash);
         }
-        Box::pin(async { self.ask_and_wait(key, &script.by_text(key, arguments), replicas, terms).await })
+        Box::pin(async { self.ask_and_wait(key, || script.by_text(key, arguments), replicas, terms).await })
             .await
     }
 
@@ -148,11 +148,11 @@ impl Servers {
     pub(crate) async fn ask_and_wait(
         &self,
         key: &[u8],
-        command: &Cmd,
+        command: impl Fn() -> Cmd + Sync,
         replicas: usize,
         terms: Terms,
     ) -> Result<Acknowledged, Error> {
-        exchange_one(&self.0.route, key, command, replicas, terms).await
+        exchange_one(&self.0.route, key, &command, replicas, terms).await
     }
 
     /// How many replicas the master of `key` had at the last heartbeat, 250 ms ago by default; `None` while it is away, or

@@ -2,11 +2,12 @@
 //!
 //! A counter for each bucket of keys grows whenever a session of the bucket may have changed; a mark is its reading. Two keys of one bucket cost each other a miss, never a stale hit.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use abide_core::SessionKey;
+use foldhash::fast::RandomState;
 
 const BUCKETS: usize = 4096;
 
@@ -31,7 +32,7 @@ pub(super) struct Marks {
 impl Marks {
     pub(super) fn new() -> Self {
         let buckets = (0..BUCKETS).map(|_| AtomicU64::new(0)).collect();
-        Self { hasher: RandomState::new(), buckets, all: AtomicU64::new(0) }
+        Self { hasher: RandomState::default(), buckets, all: AtomicU64::new(0) }
     }
 
     pub(super) fn of(&self, key: &SessionKey) -> Mark {

@@ -219,10 +219,10 @@ impl Users {
     }
 }
 
-/// The deadline under which an era is listed: its own, moved up to a multiple of an eighth of the idle timeout, so that of
+/// The deadline under which an era is listed: its own, moved up to a multiple of a tenth of the idle timeout, so that of
 /// many slides few move it. Never past the hard deadline.
 pub(crate) fn listed_until(era: &Era) -> Timestamp {
-    let step = u64::try_from(era.idle_timeout().as_millis() / 8).unwrap_or(u64::MAX).max(1);
+    let step = u64::try_from(era.idle_timeout().as_millis() / 10).unwrap_or(u64::MAX).max(1);
     let until = era.deadline().as_millis().div_ceil(step).saturating_mul(step);
     Timestamp::from_millis(until).min(era.hard_deadline()).max(era.deadline())
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use abide_core::{EndReason, EndUserOptions, ErrorKind, Page, Readiness, SessionStore as _, SystemClock};
 use abide_harness::{Redis, RedisCluster};
 
-use crate::stage::{Client, builder, until};
+use crate::stage::{Client, IDLE, builder, until};
 
 /// The rule of the crate's documentation, as it stands there.
 fn documented_rule() -> Vec<String> {
@@ -52,7 +52,7 @@ async fn does_all(url: &str) -> Client {
     let live = client.log_in("ada").await;
     client.set(&live, "a", b"1").await.unwrap();
     let mut slide = client.changes(&live.record);
-    slide.seen_at(client.now() + std::time::Duration::from_secs(1));
+    slide.seen_at(client.now() + IDLE / 10);
     client.commit(&live, &slide).await.unwrap();
     client.increment(&live).await.unwrap();
     client.commit(&live, &client.login(&live.record, "bob")).await.unwrap();

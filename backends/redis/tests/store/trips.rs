@@ -3,7 +3,7 @@
 use abide_core::{EndUserOptions, SessionStore as _};
 use abide_harness::Redis;
 
-use crate::stage::Client;
+use crate::stage::{Client, IDLE};
 
 #[tokio::test]
 async fn the_measure_counts_nothing_where_nothing_is_done() {
@@ -33,7 +33,7 @@ async fn a_read_is_one_trip_a_read_and_a_write_are_two_and_a_logout_is_two_with_
         let mut changes = client.changes(&held.record);
         changes.set("a", b"2".as_slice());
         // Further each time, so that the list of the user moves as well.
-        changes.seen_at(held.record.era().unwrap().last_seen() + std::time::Duration::from_secs(1));
+        changes.seen_at(held.record.era().unwrap().last_seen() + IDLE / 10);
         client.commit(&live, &changes).await.unwrap();
     };
     assert_eq!(server.trips(slide).await, 2, "a read and a write with a slide");

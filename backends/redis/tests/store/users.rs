@@ -10,7 +10,7 @@ use abide_core::{
 };
 use abide_harness::Redis;
 
-use crate::stage::{Client, builder, clock};
+use crate::stage::{Client, IDLE, builder, clock};
 
 async fn list(server: &Redis) -> String {
     server.cli(&["KEYS", "abide:u:*"]).await
@@ -24,7 +24,7 @@ async fn a_list_that_was_lost_is_there_again_after_a_slide() {
     assert_eq!(server.cli(&["DEL", &list(&server).await]).await, "1");
     assert_eq!(client.store.of_user("ada", &Page::default()).await.unwrap().sessions.len(), 0);
     let mut slide = client.changes(&live.record);
-    slide.seen_at(client.now() + Duration::from_secs(1));
+    slide.seen_at(client.now() + IDLE / 10);
     client.commit(&live, &slide).await.unwrap();
     assert_eq!(client.store.of_user("ada", &Page::default()).await.unwrap().sessions.len(), 1);
     assert_eq!(client.store.end_user("ada", &EndUserOptions::default()).await.unwrap(), 1);
@@ -130,7 +130,7 @@ async fn a_slide_that_is_asked_for_again_is_in_the_list_though_the_session_had_i
     let client = Client::on(&server).await;
     let live = client.log_in("ada").await;
     let mut slide = client.changes(&live.record);
-    slide.seen_at(client.now() + Duration::from_secs(1));
+    slide.seen_at(client.now() + IDLE / 10);
     client.commit(&live, &slide).await.unwrap();
     // As if the list had not been reached.
     assert_eq!(server.cli(&["DEL", &list(&server).await]).await, "1");
