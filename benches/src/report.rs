@@ -60,18 +60,22 @@ pub(crate) fn scale(sessions: u32, threads: usize, path: Path, rates: &[Rates]) 
 
 /// The head of the table of requests with sessions in Redis.
 pub(crate) const REDIS_HEAD: &str = "\
-| path | kind | req/s | of the first | rounds |
-|---|---|---:|---:|---:|";
+| path | kind | req/s | of the first | rounds | µs here | µs in the server |
+|---|---|---:|---:|---:|---:|---:|";
 
-/// The rows of one path, or of one operation beside its raw command.
-pub(crate) fn redis<'a>(path: &str, rates: impl Iterator<Item = (&'a str, &'a [f64], &'a [f64])>) -> String {
-    let mut rows = String::new();
-    for (name, rates, ratios) in rates {
-        let (low, high) = range(ratios);
-        let (rate, ratio) = (median(rates), median(ratios));
-        let _ = writeln!(rows, "| {path} | {name} | {rate:.0} | **{ratio:.2}** | {low:.2}–{high:.2} |");
-    }
-    rows
+/// The row of one kind on one path, or of one way to do an operation.
+pub(crate) fn redis(
+    path: &str,
+    name: &str,
+    rates: &[f64],
+    ratios: &[f64],
+    [here, server]: [f64; 2],
+) -> String {
+    let (low, high) = range(ratios);
+    let (rate, ratio) = (median(rates), median(ratios));
+    format!(
+        "| {path} | {name} | {rate:.0} | **{ratio:.2}** | {low:.2}–{high:.2} | {here:.1} | {server:.1} |\n"
+    )
 }
 
 /// The table of contention.

@@ -25,6 +25,9 @@ pub(crate) struct Bench<'a> {
     subjects: Vec<Subject>,
 }
 
+/// Runs a kind, named by its place, and answers its rate.
+pub(crate) type Around<'a> = &'a mut dyn FnMut(usize, &dyn Fn() -> f64) -> f64;
+
 /// One kind with its sessions open.
 struct Subject {
     kind: AnyKind,
@@ -70,9 +73,14 @@ impl<'a> Bench<'a> {
 
     /// Measures all kinds on one path; the floor comes first.
     pub(crate) fn measure(&self, path: Path) -> Vec<Rates> {
+        self.measure_around(path, &mut |_, run| run())
+    }
+
+    /// As [`measure`](Self::measure); `around` runs each kind, named by its place, and answers its rate.
+    pub(crate) fn measure_around(&self, path: Path, around: Around<'_>) -> Vec<Rates> {
         let mut measured: Vec<_> = self.kinds().map(Rates::none).collect();
         for number in 0..self.options.rounds {
-            let round = self.round(path, number);
+            let round = self.round(path, number, around);
             for (rates, rate) in measured.iter_mut().zip(&round) {
                 rates.rates.push(*rate);
                 rates.ratios.push(rate / round[0]);
@@ -82,11 +90,12 @@ impl<'a> Bench<'a> {
     }
 
     /// The rate of each kind in one round, in the order of the subjects.
-    fn round(&self, path: Path, number: u32) -> Vec<f64> {
+    fn round(&self, path: Path, number: u32, around: Around<'_>) -> Vec<f64> {
         let mut rates = vec![0.0; self.subjects.len()];
         for step in 0..self.subjects.len() {
             let index = (number as usize + step) % self.subjects.len();
-            rates[index] = self.runtime.block_on(self.subjects[index].rate(path, self.options, number));
+            let rate = || self.runtime.block_on(self.subjects[index].rate(path, self.options, number));
+            rates[index] = around(index, &rate);
         }
         rates
     }

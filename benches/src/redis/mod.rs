@@ -1,10 +1,12 @@
 //! Sessions in Redis: requests beside the peers that keep sessions there, operations beside the raw commands.
 
+mod cpu;
 mod raw;
 
 use abide_harness::Redis as Server;
 use tokio::runtime::Runtime;
 
+use self::cpu::{Meter, Spent};
 use crate::kinds::abide::{Abide, IN_PROCESS};
 use crate::kinds::axum_session::InRedis;
 use crate::kinds::tower_sessions::WithRedisStore;
@@ -21,22 +23,31 @@ pub(crate) fn compare(options: &Redis) -> anyhow::Result<()> {
     let url = server.as_ref().map(Server::url).or_else(|| options.url.clone()).unwrap_or_default();
     println!("{}\n\n{}", options.speed, report::REDIS_HEAD);
     for (operation, rates) in runtime.block_on(raw::measure(&url, &options.speed))? {
-        print!("{}", report::redis(operation, rates.iter().map(raw::Rates::row)));
+        rates.iter().for_each(|rates| print!("{}", rates.row(operation)));
     }
     requests(&url, options, runtime)
 }
 
 fn requests(url: &str, options: &Redis, runtime: Runtime) -> anyhow::Result<()> {
+    let mut meter = Meter::open(url)?;
     let bench = Bench::of(&options.speed, runtime, kinds(url))?;
     for path in Path::ALL {
-        let rates = bench.measure(path);
-        print!("{}", report::redis(path.name(), rates.iter().map(row)));
+        let mut spent = vec![Spent::default(); bench.kinds().count()];
+        let mut failed = None;
+        let measured =
+            bench.measure_around(path, &mut |index, run| match meter.around(&mut spent[index], run) {
+                Ok(rate) => rate,
+                Err(error) => {
+                    failed = Some(error);
+                    0.0
+                }
+            });
+        failed.map_or(Ok(()), Err)?;
+        for (Rates { kind, rates, ratios }, spent) in measured.iter().zip(&spent) {
+            print!("{}", report::redis(path.name(), kind.name(), rates, ratios, spent.each()));
+        }
     }
     Ok(())
-}
-
-fn row(rates: &Rates) -> (&str, &[f64], &[f64]) {
-    (rates.kind.name(), &rates.rates, &rates.ratios)
 }
 
 /// The peer that most use comes first: every ratio is taken to it.

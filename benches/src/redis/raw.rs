@@ -1,19 +1,20 @@
 //! Operations of the store beside the raw commands that they come down to, over connections of the same sort.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use abide_core::{
     Changes, Clock as _, CommitOptions, CreateOptions, EraId, LoadOptions, NewRecord, Record, SessionKey,
-    SessionStore as _, Stamps, SystemClock, Token, Version,
+    SessionStore as _, Stamps, SystemClock, SystemEntropy, Token, Version,
 };
 use abide_redis::{Address, RedisStore};
 use redis::aio::MultiplexedConnection;
 use redis::Script;
 
+use super::cpu::{Meter, Spent};
 use crate::kinds::until_ready;
 use crate::options::Speed;
+use crate::report;
 
 /// What a commit comes down to: set the string in place of the one with the stamp that was seen.
 const COMPARE_AND_SET: &str = "local held = redis.call('GET', KEYS[1])
@@ -24,20 +25,47 @@ const NONCE: [u8; 16] = [1; 16];
 const LIFE: u64 = 3_600_000;
 const VALUE: [u8; 512] = [b'v'; 512];
 
+/// A way to do an operation.
+#[derive(Clone, Copy)]
+enum Way {
+    RawGet,
+    Load,
+    LoadAtHand,
+    RawScript,
+    Commit,
+}
+
+/// Each operation, the raw command first: it is what the others are compared with.
+const OPERATIONS: [(&str, &[Way]); 2] =
+    [("load", &[Way::RawGet, Way::Load, Way::LoadAtHand]), ("commit", &[Way::RawScript, Way::Commit])];
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::RawGet => "raw GET",
+            Self::Load => "abide, load",
+            Self::LoadAtHand => "abide, load at hand",
+            Self::RawScript => "raw script",
+            Self::Commit => "abide, commit",
+        }
+    }
+}
+
 /// The rates of one way to do an operation.
 pub(crate) struct Rates {
-    name: &'static str,
+    way: Way,
     rates: Vec<f64>,
     ratios: Vec<f64>,
+    spent: Spent,
 }
 
 impl Rates {
-    fn none(name: &'static str) -> Self {
-        Self { name, rates: Vec::new(), ratios: Vec::new() }
+    fn none(way: Way) -> Self {
+        Self { way, rates: Vec::new(), ratios: Vec::new(), spent: Spent::default() }
     }
 
-    pub(crate) fn row(&self) -> (&str, &[f64], &[f64]) {
-        (self.name, &self.rates, &self.ratios)
+    pub(crate) fn row(&self, operation: &str) -> String {
+        report::redis(operation, self.way.name(), &self.rates, &self.ratios, self.spent.each())
     }
 }
 
@@ -52,41 +80,39 @@ struct Subject {
     stamps: Stamps,
     era: EraId,
     script: Script,
+    /// What is stored of a session.
+    bytes: usize,
 }
 
-/// Each operation, the raw command first.
+/// Measures every operation.
 pub(crate) async fn measure(url: &str, options: &Speed) -> anyhow::Result<Vec<(&'static str, Vec<Rates>)>> {
-    let subject = Arc::new(Subject::open(url, options.tasks).await?);
-    let mut load = [Rates::none("raw GET"), Rates::none("abide, load"), Rates::none("abide, load at hand")];
-    let mut commit = [Rates::none("raw script"), Rates::none("abide, commit")];
-    for _ in 0..options.rounds {
-        let rates = [
-            subject.rate(options, |subject, task, _| async move { subject.raw_get(task).await }).await,
-            subject
-                .rate(
-                    options,
-                    |subject, task, _| async move { load_of(&subject.store, &subject, task).await },
-                )
-                .await,
-            subject
-                .rate(options, |subject, task, _| async move { load_of(&subject.near, &subject, task).await })
-                .await,
-        ];
-        add(&mut load, &rates);
-        let rates = [
-            subject.rate(options, |subject, task, n| async move { subject.raw_set(task, n).await }).await,
-            subject.rate(options, |subject, task, _| async move { subject.commit(task).await }).await,
-        ];
-        add(&mut commit, &rates);
+    let (mut meter, subject) = (Meter::open(url)?, Arc::new(Subject::open(url, options.tasks).await?));
+    let mut measured = Vec::new();
+    for (operation, ways) in OPERATIONS {
+        let mut of: Vec<_> = ways.iter().copied().map(Rates::none).collect();
+        for _ in 0..options.rounds {
+            round(&subject, &mut meter, options, &mut of).await?;
+        }
+        measured.push((operation, of));
     }
-    Ok(vec![("load", load.into()), ("commit", commit.into())])
+    Ok(measured)
 }
 
-fn add(to: &mut [Rates], rates: &[f64]) {
-    for (to, rate) in to.iter_mut().zip(rates) {
-        to.rates.push(*rate);
-        to.ratios.push(rate / rates[0]);
+async fn round(
+    subject: &Arc<Subject>,
+    meter: &mut Meter,
+    options: &Speed,
+    of: &mut [Rates],
+) -> anyhow::Result<()> {
+    let mut first = None;
+    for Rates { way, rates, ratios, spent } in of {
+        let (before, began) = (meter.now()?, Instant::now());
+        let rate = subject.rate(options, *way).await;
+        meter.add(spent, before, rate * began.elapsed().as_secs_f64())?;
+        rates.push(rate);
+        ratios.push(rate / *first.get_or_insert(rate));
     }
+    Ok(())
 }
 
 impl Subject {
@@ -97,23 +123,25 @@ impl Subject {
         until_ready(&store).await?;
         until_ready(&near).await?;
         let raw = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
-        let keys: Vec<_> =
-            (0..tasks).map(|task| SessionKey::from_bytes(u128::from(task).to_be_bytes())).collect();
+        // Random, as those of sessions are.
+        let tokens = (0..tasks).map(|_| Token::generate(&SystemEntropy)).collect::<Result<Vec<_>, _>>()?;
+        let keys: Vec<_> = tokens.iter().map(|token| *token.key()).collect();
         let names = keys.iter().map(|key| format!("raw:{}", key.handle())).collect();
         let (stamps, script) = (Stamps::new(1), Script::new(COMPARE_AND_SET));
         let era = EraId::first(NONCE);
-        let subject = Self { store, near, raw, keys, names, stamps, era, script };
+        let mut subject = Self { store, near, raw, keys, names, stamps, era, script, bytes: 0 };
         subject.fill().await?;
         Ok(subject)
     }
 
-    async fn fill(&self) -> anyhow::Result<()> {
+    async fn fill(&mut self) -> anyhow::Result<()> {
         let now = SystemClock.now();
         for (key, name) in self.keys.iter().zip(&self.names) {
             let new =
                 NewRecord::new(self.stamps.next(now), NONCE, Token::from_bytes([1; 32]).verifier(), now);
             let record = Record::create(new.idle_timeout(Duration::from_secs(3_600)).value("v", VALUE));
             let bytes = [&[0; 16][..], &abide_core::codec::encode(&record)?].concat();
+            self.bytes = bytes.len();
             self.store.create(key, record, &CreateOptions::default()).await?;
             redis::cmd("SET").arg(name).arg(bytes).exec_async(&mut self.raw.clone()).await?;
         }
@@ -132,12 +160,12 @@ impl Subject {
     /// With as many bytes to and fro as a commit has.
     async fn raw_set(&self, task: usize, n: u64) {
         let (seen, stamp) = (stamp(n), stamp(n + 1));
-        let bytes = [&stamp[..], &VALUE, &[0; 150]].concat();
+        let bytes = [&stamp[..], &vec![0; self.bytes - stamp.len()]].concat();
         let mut connection = self.raw.clone();
         if n == 0 {
             redis::cmd("SET")
                 .arg(&self.names[task])
-                .arg([&seen[..], &VALUE].concat())
+                .arg(seen.as_slice())
                 .exec_async(&mut connection)
                 .await
                 .expect("a reply");
@@ -157,12 +185,18 @@ impl Subject {
         assert!(done.is_ok());
     }
 
+    async fn once(&self, way: Way, task: usize, n: u64) {
+        match way {
+            Way::RawGet => self.raw_get(task).await,
+            Way::Load => load_of(&self.store, &self.keys[task]).await,
+            Way::LoadAtHand => load_of(&self.near, &self.keys[task]).await,
+            Way::RawScript => self.raw_set(task, n).await,
+            Way::Commit => self.commit(task).await,
+        }
+    }
+
     /// Operations per second with all tasks at work.
-    async fn rate<F, Fut>(self: &Arc<Self>, options: &Speed, operation: F) -> f64
-    where
-        F: Fn(Arc<Self>, usize, u64) -> Fut + Copy + Send + 'static,
-        Fut: Future<Output = ()> + Send,
-    {
+    async fn rate(self: &Arc<Self>, options: &Speed, way: Way) -> f64 {
         let (started, length) = (Instant::now(), options.length());
         let tasks: Vec<_> = (0..self.keys.len())
             .map(|task| {
@@ -170,7 +204,7 @@ impl Subject {
                 tokio::spawn(async move {
                     let mut done = 0;
                     while started.elapsed() < length {
-                        operation(subject.clone(), task, done).await;
+                        subject.once(way, task, done).await;
                         done += 1;
                     }
                     done
@@ -185,8 +219,8 @@ impl Subject {
     }
 }
 
-async fn load_of(store: &RedisStore, subject: &Subject, task: usize) {
-    let loaded = store.load(&subject.keys[task], &LoadOptions::default()).await;
+async fn load_of(store: &RedisStore, key: &SessionKey) {
+    let loaded = store.load(key, &LoadOptions::default()).await;
     assert!(loaded.is_ok_and(|loaded| loaded.is_some()));
 }
 

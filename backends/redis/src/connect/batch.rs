@@ -102,12 +102,14 @@ async fn send_together(asked: Vec<Asked>, mut connection: MultiplexedConnection)
         commands.add_command(command);
         answers.push(answer);
     }
-    // Nobody listens where the caller was dropped.
-    match connection.send_packed_commands(&commands, 0, answers.len()).await {
-        Ok(replies) => {
-            answers.into_iter().zip(replies).for_each(|(answer, reply)| drop(answer.send(Ok(reply))))
-        }
-        Err(error) => answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone())))),
+    let sent = connection.send_packed_commands(&commands, 0, answers.len()).await;
+    let replies: Vec<_> = match sent {
+        Ok(replies) => replies.into_iter().map(Ok).collect(),
+        Err(error) => answers.iter().map(|_| Err(error.clone())).collect(),
+    };
+    for (answer, reply) in answers.into_iter().zip(replies) {
+        // Nobody listens where the caller was dropped.
+        let _ = answer.send(reply);
     }
 }
 

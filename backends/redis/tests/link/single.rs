@@ -5,6 +5,7 @@ use std::time::Duration;
 use abide_core::ErrorKind;
 use abide_harness::Redis;
 use abide_redis::connect::{LinkOptions, Script, Servers, Terms};
+use futures_util::future::join_all;
 use redis::Value;
 use tokio::time::Instant;
 
@@ -31,6 +32,30 @@ async fn a_script_that_the_server_forgot_is_sent_again_at_once() {
     assert_eq!(call().await.unwrap(), Value::Int(6));
     let ran = redis.calls().await - &before;
     assert_eq!((ran.of_command("evalsha"), ran.of_command("eval"), ran.of_command("script|load")), (2, 1, 0));
+}
+
+#[tokio::test]
+async fn what_is_asked_for_at_the_same_time_goes_together_and_each_has_its_own_answer() {
+    let redis = Redis::single().await;
+    let servers = open(&redis.url());
+    up(&servers).await;
+    let script = Script::new("if ARGV[1] == '7' then return redis.call('LPUSH', KEYS[1]) end return ARGV[1]");
+    servers.invoke(b"a", &script, &[b"0"], Terms::write(soon())).await.unwrap();
+    let reads = async || redis.info("total_reads_processed").await.parse::<u64>().unwrap();
+    let before = reads().await;
+    let calls = (0..200).map(|n: u32| {
+        let (servers, script) = (&servers, &script);
+        async move { servers.invoke(b"a", script, &[n.to_string().as_bytes()], Terms::write(soon())).await }
+    });
+    for (n, answer) in join_all(calls).await.into_iter().enumerate() {
+        match answer.unwrap() {
+            Value::ServerError(_) => assert_eq!(n, 7),
+            answer => assert_eq!(answer, Value::BulkString(n.to_string().into_bytes())),
+        }
+    }
+    // Beside them a few heartbeats, and the two questions about the count.
+    let reads = reads().await - before;
+    assert!(reads < 40, "200 scripts were read in {reads}");
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use abide_harness::Redis;
+use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::stage::Client;
+use crate::stage::{Client, PATIENCE};
 
 #[tokio::test]
 async fn writes_at_the_same_time_go_together_and_none_is_lost() {
@@ -71,4 +73,31 @@ async fn a_write_that_is_too_large_for_the_server_takes_no_other_with_it() {
         let refused = answer.err().map(|error| error.kind());
         assert_eq!(refused, (n == 9).then_some(abide_core::ErrorKind::TooLarge), "{n}");
     }
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_or_asks_no_further_holds_nobody_up() {
+    let server = Redis::single().await;
+    let client = Arc::new(Client::on(&server).await);
+    let live = client.visit().await;
+    for is_dropped in [true, false] {
+        let mine = client.setting(&live.record, "mine", b"1");
+        let mut first = Box::pin(client.commit(&live, &mine));
+        assert!(first.as_mut().now_or_never().is_none(), "it is under way");
+        let first = (!is_dropped).then_some(first);
+        let before = client.metric("combined_commits");
+        let mut others = JoinSet::new();
+        for n in 0..8 {
+            let (client, live) = (client.clone(), live.clone());
+            others.spawn(async move { client.set(&live, &format!("k{n}"), b"1").await.map(drop) });
+        }
+        let answers = timeout(PATIENCE, others.join_all()).await.expect("they are answered");
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        if let Some(first) = first {
+            assert!(client.metric("combined_commits") >= before + 7, "they went together");
+            first.await.unwrap();
+        }
+    }
+    // Whatever became of the turns, the next one goes at once.
+    client.set(&live, "last", b"1").await.unwrap();
 }
