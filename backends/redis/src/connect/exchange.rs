@@ -73,7 +73,8 @@ pub(super) async fn exchange_one(
 ) -> Result<Acknowledged, Error> {
     let mut first = None;
     if let Some(link) = route.link(key)
-        && wait.min(link.replicas().unwrap_or(wait)) == 0
+        && wait == 0
+        && link.pause.is_none()
     {
         first = Some(match link.send_one(command(), terms.deadline).await {
             Ok(reply) if judge(&reply) == Verdict::Answer => {

@@ -25,6 +25,11 @@ impl Pause {
         Self { began: Instant::now(), until: AtomicU64::new(OPEN) }
     }
 
+    /// Whether everybody is let through.
+    pub(super) fn is_none(&self) -> bool {
+        self.until.load(Ordering::Relaxed) == OPEN
+    }
+
     /// Whether one may go on. Of many who ask when the pause is over one may, and the others when its answer is there.
     pub(super) fn lets_through(&self) -> bool {
         let until = self.until.load(Ordering::Relaxed);
