@@ -20,8 +20,10 @@
 //! | `director`, `scripts` | scripted runs: what a random one seldom gets to |
 //! | `shrink` | a smaller scenario that still fails |
 //! | `coverage` | what really happened |
+//! | `costs` | messages, bytes, memory and times where nothing is wrong: the command `costs` |
 
 mod checks;
+pub mod costs;
 mod coverage;
 mod detector;
 mod director;
