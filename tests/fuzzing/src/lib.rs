@@ -9,6 +9,7 @@
 //! | `record` | an encoded record, and commits and joins of records |
 //! | `snapshot` | a snapshot of the memory store, and damage to one |
 //! | `configuration` | a TOML file, variables and a store's URL with a password |
+//! | `message` | a message of the cluster, to a node too |
 //! | `history` | how bytes become copies of a session |
 //! | `memory` | how much a decoder may allocate |
 
@@ -18,6 +19,7 @@ mod configuration;
 mod cookie_header;
 mod history;
 mod memory;
+mod message;
 mod record;
 mod snapshot;
 
@@ -26,6 +28,7 @@ use std::task::{Context, Poll, Waker};
 
 pub use configuration::configuration;
 pub use cookie_header::cookie_header;
+pub use message::message;
 pub use record::record;
 pub use snapshot::snapshot;
 
@@ -41,11 +44,12 @@ pub struct Target {
 }
 
 /// Every body.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     Target { name: "cookie_header", body: cookie_header, seeds: cookie_header::seeds },
     Target { name: "record", body: record, seeds: record::seeds },
     Target { name: "snapshot", body: snapshot, seeds: snapshot::seeds },
     Target { name: "configuration", body: configuration, seeds: configuration::seeds },
+    Target { name: "message", body: message, seeds: message::seeds },
 ];
 
 /// Runs what never waits: nothing here needs time or a network.

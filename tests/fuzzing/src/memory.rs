@@ -14,9 +14,18 @@ pub(crate) fn bounded<T, E: fmt::Debug>(
     input: &[u8],
     decode: impl FnOnce(&[u8]) -> Result<T, E>,
 ) -> Option<T> {
+    bounded_by(FACTOR, input, decode)
+}
+
+/// As [`bounded`], of something whose lists have larger items: so many bytes of memory for each byte of input.
+pub(crate) fn bounded_by<T, E: fmt::Debug>(
+    factor: u64,
+    input: &[u8],
+    decode: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Option<T> {
     let mut decoded = None;
     let used = allocation_counter::measure(|| decoded = decode(input).ok()).bytes_max;
-    let allowed = BASE + FACTOR * input.len() as u64;
+    let allowed = BASE + factor * input.len() as u64;
     assert!(used <= allowed, "{used} bytes for {} bytes of input, at most {allowed}", input.len());
     decoded
 }

@@ -72,9 +72,7 @@ impl Copy {
             hasher.update(&generation.to_bytes());
             hasher.update(&digest.0.to_be_bytes());
         }
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        Digest(u128::from_be_bytes(bytes))
+        Digest::of(&hasher)
     }
 }
 

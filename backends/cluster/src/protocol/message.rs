@@ -124,6 +124,11 @@ pub enum Body {
         contacts: Vec<Member>,
     },
     Bye,
+    /// The leader's digest of all the slots that its receiver shares with it.
+    Root {
+        root: Digest,
+    },
+    RootsPlease,
     /// Of a newer version. It is the last, for the places of the others are their numbers on the wire: a new one comes before
     /// it, and none ever moves.
     #[serde(skip)]

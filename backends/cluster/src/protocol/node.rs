@@ -243,6 +243,8 @@ impl Node {
             Body::SyncedPlease { view } => self.on_synced_please(from, view),
             Body::Suspected { peer } => self.on_suspected(peer),
             Body::Down { peers } => self.on_down(from, &peers),
+            Body::Root { root } => self.on_root(from, message.view, root),
+            Body::RootsPlease => self.on_roots_please(from, message.view),
             Body::Roots { roots } => self.on_roots(from, message.view, &roots),
             Body::Differing { slots } => self.on_differing(message.view, slots),
             Body::Bury { dead, round } => self.on_bury(from, message.view, &dead, round),

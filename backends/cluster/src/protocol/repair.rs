@@ -1,4 +1,5 @@
-//! Anti-entropy: the first owner of a slot compares with the others what they hold, and mends what differs.
+//! Anti-entropy: the first owner of a slot compares with the others what they hold, and mends what differs. One digest for all
+//! the slots that two nodes share says whether anything does; then the digests of the slots are told, and then the keys.
 //!
 //! **Invariant.** Mending is a read that every owner has to agree with: it stores what a reader would have found, and so
 //! brings nothing back that was overtaken.
@@ -21,25 +22,64 @@ const AT_ONCE: usize = 64;
 const DANGLING: Duration = Duration::from_secs(5);
 
 type Held = Vec<(SlotId, Has)>;
+type Roots = Vec<(SlotId, Digest)>;
+
+/// One digest for all of them.
+fn all_of(roots: &Roots) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    for (slot, root) in roots {
+        hasher.update(&slot.to_be_bytes());
+        hasher.update(&root.0.to_be_bytes());
+    }
+    Digest::of(&hasher)
+}
 
 impl Node {
     pub(crate) fn repair_on(&mut self) {
         if !self.phase.serves() || !self.every(Chore::Repair, self.settings.repair) {
             return;
         }
-        let Some(placed) = self.views.current().cloned() else { return };
-        let mut roots: BTreeMap<NodeId, Vec<(SlotId, Digest)>> = BTreeMap::new();
-        for slot in self.led_slots() {
-            let Some(copy) = self.copies.get(&slot) else { continue };
-            let root = copy.root();
-            for owner in placed.owners(slot).iter().filter(|owner| **owner != self.me.id) {
-                roots.entry(*owner).or_default().push((slot, root));
-            }
-        }
-        for (owner, roots) in roots {
-            self.send(owner, Body::Roots { roots });
+        let me = self.me.id;
+        for (owner, roots) in self.roots_led_by(me) {
+            self.send(owner, Body::Root { root: all_of(&roots) });
         }
         self.settle_promises();
+    }
+
+    /// What this node has of the slots of which another one, or itself, is the first owner that it does not suspect: for each
+    /// further owner, this node or others.
+    fn roots_led_by(&self, leader: NodeId) -> BTreeMap<NodeId, Roots> {
+        let Some(placed) = self.views.current() else { return BTreeMap::new() };
+        let mut roots: BTreeMap<NodeId, Roots> = BTreeMap::new();
+        for (slot, copy) in &self.copies {
+            let owners = placed.owners(*slot);
+            let first = owners.iter().find(|id| !self.is_suspect(**id));
+            if first != Some(&leader) || self.serving(*slot).is_none() {
+                continue;
+            }
+            let root = copy.root();
+            for owner in owners.iter().filter(|owner| **owner != leader) {
+                roots.entry(*owner).or_default().push((*slot, root));
+            }
+        }
+        roots
+    }
+
+    pub(crate) fn on_root(&mut self, from: NodeId, view: u64, root: Digest) {
+        let me = self.me.id;
+        if view == self.views.number() && self.roots_led_by(from).get(&me).map(all_of) != Some(root) {
+            self.send(from, Body::RootsPlease);
+        }
+    }
+
+    pub(crate) fn on_roots_please(&mut self, from: NodeId, view: u64) {
+        let me = self.me.id;
+        if view != self.views.number() {
+            return;
+        }
+        if let Some(roots) = self.roots_led_by(me).remove(&from) {
+            self.send(from, Body::Roots { roots });
+        }
     }
 
     /// A proposer that died left promises behind that keep blind writes out.

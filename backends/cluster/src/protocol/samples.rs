@@ -188,6 +188,8 @@ fn beginnings(rng: &mut Rng) -> Vec<Body> {
         Body::Probe { round, founds: rng.bool() },
         Body::Announce { cluster: cluster(rng), contacts: some(rng, member) },
         Body::Bye,
+        Body::Root { root: digest(rng) },
+        Body::RootsPlease,
     ]);
     bodies
 }

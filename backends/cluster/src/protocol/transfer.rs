@@ -37,6 +37,8 @@ type Bulk = BTreeMap<Key, (Ballot, Digest, Held)>;
 pub(crate) struct Transfer {
     taken: BTreeMap<SlotId, Taking>,
     bulk: BTreeMap<SlotId, Bulk>,
+    /// What was asked for last and did not come yet. Once it has, the next is asked for.
+    asked: BTreeSet<SlotId>,
     plan: Option<Planned>,
     /// Not every slot of the view was looked at yet.
     begins: bool,
@@ -64,6 +66,8 @@ struct Planned {
     plan: u64,
     leader: NodeId,
     left: BTreeSet<SlotId>,
+    /// As of a [`Transfer`].
+    asked: BTreeSet<SlotId>,
     tries: usize,
     /// When the leader last told it.
     told: Duration,
@@ -162,6 +166,10 @@ impl Node {
         self.transfer.bulk.remove(&slot);
         self.take_next(slot);
         self.synced_if_done();
+        let was_last = self.transfer.asked.remove(&slot) && self.transfer.asked.is_empty();
+        if was_last && !self.transfer.begins {
+            self.pull();
+        }
     }
 
     /// The last view for which this node has all its slots.
@@ -254,6 +262,7 @@ impl Node {
     fn pull(&mut self) {
         let mut asked: BTreeMap<(NodeId, u64), Vec<(SlotId, Has)>> = BTreeMap::new();
         let current = self.views.number();
+        self.transfer.asked = self.transfer.taken.keys().copied().take(AT_ONCE).collect();
         for (slot, taking) in self.transfer.taken.iter().take(AT_ONCE) {
             let owners = [taking.target, current].into_iter().filter_map(|number| self.views.get(number));
             let owners = owners.flat_map(|placed| placed.owners(*slot)).copied();
@@ -361,7 +370,7 @@ impl Node {
 
     /// Copies in advance what this node will own.
     pub(crate) fn on_plan(&mut self, leader: NodeId, view: View, plan: u64) {
-        let follows = view.number == self.views.number() + 1 && self.views.current().is_some();
+        let follows = self.views.current().is_some_and(|placed| view.follows(&placed.view));
         if !follows || !view.has(self.me.id) {
             return;
         }
@@ -371,7 +380,8 @@ impl Node {
             });
             let left: BTreeSet<SlotId> = slots.filter(|slot| self.serving(*slot).is_none()).collect();
             self.transfer.bulk.retain(|slot, _| left.contains(slot));
-            self.transfer.plan = Some(Planned { plan, leader, left, tries: 0, told: self.now.elapsed });
+            let (asked, told) = (BTreeSet::new(), self.now.elapsed);
+            self.transfer.plan = Some(Planned { plan, leader, left, asked, tries: 0, told });
         }
         if let Some(planned) = &mut self.transfer.plan {
             planned.told = self.now.elapsed;
@@ -387,7 +397,8 @@ impl Node {
             return self.send(leader, Body::Planned { plan });
         }
         let Some(placed) = self.views.current().cloned() else { return };
-        let slots: Vec<SlotId> = planned.left.iter().copied().take(AT_ONCE).collect();
+        planned.asked = planned.left.iter().copied().take(AT_ONCE).collect();
+        let slots = planned.asked.clone();
         let mut asked: BTreeMap<NodeId, Vec<(SlotId, Has)>> = BTreeMap::new();
         for slot in slots {
             let owners: Vec<NodeId> =
@@ -404,14 +415,18 @@ impl Node {
         if !planned.left.remove(&slot) {
             return;
         }
+        let was_last = planned.asked.remove(&slot) && planned.asked.is_empty();
+        let is_all = planned.left.is_empty();
         let bulk = self.transfer.bulk.entry(slot).or_default();
         for entry in entries {
             if let Some(held) = entry.value {
                 bulk.insert(entry.key, (entry.generation, entry.digest, held));
             }
         }
-        if planned.left.is_empty() {
+        if is_all {
             self.step(steps::COPIED);
+        }
+        if is_all || was_last {
             self.copy_on();
         }
     }

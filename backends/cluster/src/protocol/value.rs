@@ -56,6 +56,15 @@ pub(crate) type Held = Option<Value>;
 )]
 pub struct Digest(#[serde(with = "super::wire::bits")] pub(crate) u128);
 
+impl Digest {
+    /// The first half of the hash.
+    pub(crate) fn of(hasher: &blake3::Hasher) -> Self {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self(u128::from_be_bytes(bytes))
+    }
+}
+
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.0 >> 96)

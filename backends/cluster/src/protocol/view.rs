@@ -48,6 +48,12 @@ impl View {
         self.member(id).is_some()
     }
 
+    /// Whether it may come after another one. What slots there are, and how many copies, is decided once.
+    pub(crate) fn follows(&self, last: &Self) -> bool {
+        let is_ours = self.cluster == last.cluster || self.recovered;
+        is_ours && self.number == last.number + 1 && (self.copies, self.slots) == (last.copies, last.slots)
+    }
+
     pub(crate) fn majority(&self) -> usize {
         majority(self.members.len())
     }
@@ -112,10 +118,7 @@ impl Views {
 
     /// Takes a chosen view that follows on the last one. Answers whether it was news.
     pub(crate) fn learn(&mut self, view: View) -> bool {
-        let follows = self.current().is_none_or(|last| {
-            let is_ours = last.view.cluster == view.cluster || view.recovered;
-            is_ours && last.view.number + 1 == view.number
-        });
+        let follows = self.current().is_none_or(|last| view.follows(&last.view));
         if follows {
             self.known.push_back(Arc::new(Placed::new(view)));
             if self.known.len() > REMEMBERED {

@@ -39,6 +39,11 @@ fn configurations_are_read_or_refused_without_showing_a_password() {
     holds_for("configuration");
 }
 
+#[test]
+fn messages_of_the_cluster_are_read_within_bounds_and_no_node_panics_at_one() {
+    holds_for("message");
+}
+
 fn holds_for(name: &str) {
     let target = TARGETS.iter().find(|target| target.name == name).expect("a target of that name");
     let pool = [(target.seeds)(), found(name)].concat();

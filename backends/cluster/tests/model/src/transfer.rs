@@ -69,10 +69,9 @@ pub(crate) fn tells(config: &Config, state: &State, from: u8, to: u8) -> bool {
     let has_sealed = source.view >= taking.target || config.is_broken(Variant::NoSeal);
     let owned = config.owners(taking.target - 1) & (1 << from) != 0;
     let complete = source.complete_in >= taking.target;
-    from != to
-        && has_sealed
-        && taking.answered & (1 << from) == 0
-        && (complete || owned && source.complete_in + 1 == taking.target && source.complete_in > 0)
+    let is_news = taking.answered & (1 << from) == 0;
+    let sealed = source.complete_in + 1 == taking.target && source.complete_in > 0;
+    from != to && has_sealed && (complete || owned && sealed && is_news)
 }
 
 /// The one tells the other. A sealed copy changes no more, so it is taken over at once; a complete one may change until it
