@@ -159,17 +159,19 @@ impl Calm {
         let Some(Reverse((at, order))) = self.events.pop() else { return false };
         self.now = at;
         match self.whats.remove(&order) {
-            Some(What::Tick(at, id)) => {
-                if self.give(at, id, Input::Tick) {
-                    self.after(TICK, What::Tick(at, id));
-                }
-            }
+            Some(What::Tick(at, id)) => self.tick(at, id),
             Some(What::Look(at, id)) => self.look(at, id),
             Some(What::Arrive(to, bytes)) => self.arrive(to, bytes),
             Some(What::Refused(at, id, address)) => drop(self.give(at, id, Input::Refused(address))),
             None => {}
         }
         true
+    }
+
+    fn tick(&mut self, at: usize, id: NodeId) {
+        if self.give(at, id, Input::Tick) {
+            self.after(TICK, What::Tick(at, id));
+        }
     }
 
     fn arrive(&mut self, to: usize, bytes: Vec<u8>) {

@@ -1,6 +1,5 @@
 //! The figures as a table, a column for each size of cluster.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use super::{Costs, Each};
@@ -52,13 +51,15 @@ fn time(time: Option<Duration>) -> String {
 /// The table, as Markdown.
 #[must_use]
 pub fn table(all: &[Costs]) -> String {
-    let mut table = String::from("| nodes |");
-    all.iter().for_each(|costs| drop(write!(table, " {} |", costs.nodes)));
-    table.push_str("\n|---|");
-    all.iter().for_each(|_| table.push_str("---:|"));
+    let row = |cells: Vec<String>| cells.iter().fold(String::from("|"), |row, cell| row + " " + cell + " |");
+    let mut rows = vec![
+        row(std::iter::once("nodes".to_owned())
+            .chain(all.iter().map(|costs| costs.nodes.to_string()))
+            .collect()),
+        format!("|---|{}", "---:|".repeat(all.len())),
+    ];
     for (name, figure) in ROWS {
-        let _ = write!(table, "\n| {name} |");
-        all.iter().for_each(|costs| drop(write!(table, " {} |", figure(costs))));
+        rows.push(row(std::iter::once(name.to_owned()).chain(all.iter().map(figure)).collect()));
     }
-    table
+    rows.join("\n")
 }
