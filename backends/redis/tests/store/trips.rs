@@ -54,6 +54,25 @@ async fn a_read_is_one_trip_a_read_and_a_write_are_two_and_a_logout_is_two_with_
 }
 
 #[tokio::test]
+async fn of_the_slides_of_a_user_few_come_to_the_list() {
+    let server = Redis::single().await;
+    let client = Client::on(&server).await;
+    let live = client.log_in("ada").await;
+    client.set(&live, "a", b"1").await.unwrap();
+    let seen = live.record.era().unwrap().last_seen();
+    let before = server.calls().await;
+    for second in 1..=20 {
+        let mut slide = client.changes(&live.record);
+        slide.seen_at(seen + std::time::Duration::from_secs(second));
+        client.commit(&live, &slide).await.unwrap();
+    }
+    let ran = server.calls().await - &before;
+    assert_eq!(ran.of_command("set"), 20, "{ran:?}");
+    // A tenth of half an hour is passed once at the most.
+    assert!(ran.of_command("zadd") <= 1, "{ran:?}");
+}
+
+#[tokio::test]
 async fn a_visit_is_created_in_one_trip_and_a_login_takes_three_more() {
     let server = Redis::single().await;
     let client = Client::on(&server).await;
