@@ -23,8 +23,8 @@ impl Node {
     pub(crate) fn led_slots(&self) -> Vec<SlotId> {
         let Some(placed) = self.views.current().cloned() else { return Vec::new() };
         let leads = |slot: &SlotId| {
-            let first = placed.owners(*slot).iter().find(|id| !self.is_suspect(**id));
-            first == Some(&self.me.id) && self.serving(*slot).is_some()
+            let first = placed.owners(*slot).into_iter().find(|id| !self.is_suspect(*id));
+            first == Some(self.me.id) && self.serving(*slot).is_some()
         };
         self.copies.keys().copied().filter(leads).collect()
     }

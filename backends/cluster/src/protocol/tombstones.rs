@@ -95,7 +95,7 @@ impl Node {
                 left -= 1;
                 self.burials.asked.insert(*key, (cell.generation, BTreeSet::from([me])));
                 for owner in placed.owners(slot) {
-                    asked.entry(*owner).or_default().push((*key, cell.generation, cell.digest()));
+                    asked.entry(owner).or_default().push((*key, cell.generation, cell.digest()));
                 }
             }
         }

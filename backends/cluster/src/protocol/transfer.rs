@@ -265,7 +265,7 @@ impl Node {
         self.transfer.asked = self.transfer.taken.keys().copied().take(AT_ONCE).collect();
         for (slot, taking) in self.transfer.taken.iter().take(AT_ONCE) {
             let owners = [taking.target, current].into_iter().filter_map(|number| self.views.get(number));
-            let owners = owners.flat_map(|placed| placed.owners(*slot)).copied();
+            let owners = owners.flat_map(|placed| placed.owners(*slot));
             // Who told what it sealed may be complete by now, and the others that told may be gone: it is asked again.
             let givers = self.givers(*slot, taking.target).into_iter().flat_map(|(givers, _)| givers);
             let givers = givers.filter(|giver| !taking.answered.contains(giver));

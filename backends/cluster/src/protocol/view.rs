@@ -69,20 +69,32 @@ impl View {
 }
 
 /// A view with the owners of its slots.
+///
+/// Many views are remembered, so an owner is written as its place among the members.
 #[derive(Debug)]
 pub(crate) struct Placed {
     pub(crate) view: View,
-    owners: Vec<Owners>,
+    /// The owners of one slot after those of another.
+    places: Box<[u16]>,
+    /// How many owners a slot has.
+    each: usize,
 }
 
 impl Placed {
     pub(crate) fn new(view: View) -> Self {
-        let owners = (0..view.slots).map(|slot| owners_of(slot, &view.members, view.copies)).collect();
-        Self { view, owners }
+        let place = |id: NodeId| {
+            view.members.binary_search_by_key(&id, |member| member.id).unwrap_or_default() as u16
+        };
+        let owners = (0..view.slots).flat_map(|slot| owners_of(slot, &view.members, view.copies));
+        let places = owners.map(place).collect();
+        let each = usize::from(view.copies).min(view.members.len());
+        Self { view, places, each }
     }
 
-    pub(crate) fn owners(&self, slot: SlotId) -> &[NodeId] {
-        &self.owners[usize::from(slot)]
+    pub(crate) fn owners(&self, slot: SlotId) -> Owners {
+        let first = usize::from(slot) * self.each;
+        let places = self.places.get(first..first + self.each).unwrap_or_default();
+        places.iter().map(|place| self.view.members[usize::from(*place)].id).collect()
     }
 
     pub(crate) fn slots(&self) -> impl Iterator<Item = SlotId> + use<> {
