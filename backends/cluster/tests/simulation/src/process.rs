@@ -100,9 +100,16 @@ impl World {
         }
         let now = Now { elapsed: self.now - process.started + Duration::from_secs(1), wall: self.wall(at) };
         let Some(node) = &mut self.processes[at].node else { return false };
-        let before = (node.phase(), node.steps().get("view: is proposed").copied().unwrap_or(0));
+        if self.ambushes.is_empty() {
+            let outputs = node.handle(now, input);
+            self.put_out(at, outputs);
+            return true;
+        }
+        let moment =
+            |node: &Node| (node.phase(), node.steps().get("view: is proposed").copied().unwrap_or(0));
+        let before = moment(node);
         let outputs = node.handle(now, input);
-        let after = (node.phase(), node.steps().get("view: is proposed").copied().unwrap_or(0));
+        let after = moment(node);
         self.put_out(at, outputs);
         self.spring(at, before, after);
         true

@@ -10,12 +10,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use abide_conformance::Spawner;
-use abide_conformance::interleavings::{History, Plan, START, check_history, concurrently, store_setup};
+use abide_conformance::interleavings::{History, Plan, Rng, START, check_history, concurrently, store_setup};
 use abide_core::{ManualClock, SessionStore};
 
 use crate::checks;
 use crate::coverage::Coverage;
-use crate::scenario::{BEGIN, Scenario};
+use crate::scenario::{BEGIN, Scenario, plan};
 use crate::store::SimulatedStore;
 use crate::world::World;
 
@@ -66,21 +66,16 @@ fn begins(scenario: &Scenario, plan: &Plan) -> Duration {
 }
 
 impl Clients {
-    fn of(scenario: &Scenario, world: &World) -> Vec<Self> {
-        let clients = scenario.plans.iter().cloned().map(|plan| {
-            let begins = begins(scenario, &plan);
-            let clock = Arc::new(ManualClock::at(START));
-            let hub = world.hub.clone();
-            let store: Arc<dyn SessionStore> = Arc::new(SimulatedStore { hub });
-            let work = async move {
-                let setup = store_setup(&plan, &clock, |_| store.clone()).answers_later();
-                let spawner: Spawner = Arc::new(|task| task);
-                concurrently(&plan, setup, &spawner).await
-            };
-            let flag = Arc::new(Flag(AtomicBool::new(true)));
-            Self { begins, work: Box::pin(work), flag, history: None }
-        });
-        clients.collect()
+    fn of(plan: Plan, begins: Duration, world: &World) -> Self {
+        let clock = Arc::new(ManualClock::at(START));
+        let store: Arc<dyn SessionStore> = Arc::new(SimulatedStore { hub: world.hub.clone() });
+        let work = async move {
+            let setup = store_setup(&plan, &clock, |_| store.clone()).answers_later();
+            let spawner: Spawner = Arc::new(|task| task);
+            concurrently(&plan, setup, &spawner).await
+        };
+        let flag = Arc::new(Flag(AtomicBool::new(true)));
+        Self { begins, work: Box::pin(work), flag, history: None }
     }
 
     fn go_on(&mut self, now: Duration) {
@@ -108,10 +103,9 @@ pub fn run(scenario: &Scenario, trace: bool) -> Outcome {
     Outcome { coverage: world.coverage, failure }
 }
 
-fn carry_out(scenario: &Scenario, world: &mut World) -> Option<Failure> {
-    while world.step(BEGIN) {}
-    let mut clients = Clients::of(scenario, world);
-    let last = scenario.heals + Duration::from_secs(60);
+/// Goes on until all clients have done what they were to do.
+fn serve(clients: &mut [Clients], scenario: &Scenario, world: &mut World) -> Option<Failure> {
+    let last = world.now.max(scenario.heals) + Duration::from_secs(60);
     while clients.iter().any(|clients| clients.history.is_none()) {
         clients.iter_mut().for_each(|clients| clients.go_on(world.now));
         if !world.step(last) && clients.iter().any(|clients| clients.history.is_none()) {
@@ -120,6 +114,24 @@ fn carry_out(scenario: &Scenario, world: &mut World) -> Option<Failure> {
         if let Some(what) = world.violations.pop() {
             return Some(Failure { check: "one view per number, one cluster per name", what });
         }
+    }
+    None
+}
+
+fn carry_out(scenario: &Scenario, world: &mut World) -> Option<Failure> {
+    while world.step(BEGIN) {}
+    let plans = scenario.plans.iter().cloned();
+    let mut clients: Vec<Clients> =
+        plans.map(|plan| Clients::of(plan.clone(), begins(scenario, &plan), world)).collect();
+    let mut rng = Rng::new(scenario.seed);
+    loop {
+        if let Some(failure) = serve(&mut clients, scenario, world) {
+            return Some(failure);
+        }
+        if world.hub.operations() >= scenario.operations {
+            break;
+        }
+        clients.push(Clients::of(plan(rng.next_u64()), world.now, world));
     }
     if world.is_beyond {
         world.coverage.fault("a second cluster where the first was not heard");

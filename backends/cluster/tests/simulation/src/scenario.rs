@@ -22,6 +22,8 @@ pub struct Scenario {
     pub copies: u8,
     /// What clients do, a session each.
     pub plans: Vec<Plan>,
+    /// How many operations there have to be: where these plans make less, more follow.
+    pub operations: u64,
     /// What goes wrong, and when.
     pub faults: Vec<(Duration, Fault)>,
     /// From when on nothing is wrong any more.
@@ -36,9 +38,9 @@ pub struct Scenario {
     pub variant: Option<Variant>,
 }
 
-/// How many plans clients carry out at least, and how many requests of theirs there are.
+/// How many plans clients carry out at least, and how many operations that has to be: more plans follow until it is.
 const PLANS: usize = 14;
-const REQUESTS: usize = 200;
+const OPERATIONS: u64 = 200;
 /// How many faults strike at least.
 const FAULTS: usize = 5;
 
@@ -64,14 +66,7 @@ impl Scenario {
             faults.extend(handover(&mut rng, processes, span));
         }
         faults.sort_by_key(|(at, _)| *at);
-        let abilities = Abilities::default().creates_here();
-        let mut plans: Vec<Plan> = Vec::new();
-        while plans.len() < PLANS || plans.iter().map(Plan::requests).sum::<usize>() < REQUESTS {
-            let mut plan = Plan::of(rng.next_u64(), abilities);
-            // Time stands still for the clients, and the faults are the simulation's.
-            (plan.moves, plan.faults, plan.peeks) = (Vec::new(), 0, false);
-            plans.push(plan);
-        }
+        let plans = (0..PLANS).map(|_| plan(rng.next_u64())).collect();
         Self {
             seed,
             processes,
@@ -79,6 +74,7 @@ impl Scenario {
             slots: rng.weighted(&[(2, 1), (3, 2), (1, 5)]),
             copies: rng.weighted(&[(8, 3), (2, 5)]),
             plans,
+            operations: OPERATIONS,
             faults,
             heals,
             tombstone: Duration::from_secs(90),
@@ -87,6 +83,14 @@ impl Scenario {
             variant: None,
         }
     }
+}
+
+/// What the clients of one session do.
+pub(crate) fn plan(seed: u64) -> Plan {
+    let mut plan = Plan::of(seed, Abilities::default().creates_here());
+    // Time stands still for the clients, and the faults are the simulation's.
+    (plan.moves, plan.faults, plan.peeks) = (Vec::new(), 0, false);
+    plan
 }
 
 /// Members come and go while a link is bad and messages are slow: what a change of owners has to be right about.

@@ -12,7 +12,10 @@ pub fn shrink(scenario: &Scenario) -> Scenario {
     let Some(check) = run(scenario, false).failure.map(|failure| failure.check) else {
         return scenario.clone();
     };
-    let mut smallest = scenario.clone();
+    let mut smallest = Scenario { operations: 0, ..scenario.clone() };
+    if run(&smallest, false).failure.is_none_or(|failure| failure.check != check) {
+        smallest = scenario.clone();
+    }
     let mut runs = 0;
     'again: loop {
         for smaller in smaller(&smallest) {

@@ -139,9 +139,6 @@ impl World {
 
     /// Crashes that wait for a moment: is this one?
     pub(crate) fn spring(&mut self, at: usize, before: (Phase, u64), after: (Phase, u64)) {
-        if self.ambushes.is_empty() {
-            return;
-        }
         let node = self.processes[at].node.as_ref();
         let taking = node.is_some_and(|node| node.phase() == Phase::Member && !node.has_synced());
         let draw = self.rng.chance(30);
