@@ -168,7 +168,13 @@ impl Node {
             (Probed::Cluster { cluster, contacts, .. }, Phase::Founding) => {
                 self.meet(cluster, &contacts);
             }
-            (Probed::Cluster { cluster, serves, .. }, Phase::Member) if Some(cluster) != self.cluster => {
+            (Probed::Cluster { cluster, serves, contacts }, Phase::Member)
+                if Some(cluster) != self.cluster =>
+            {
+                // It was recovered, with this node in it, and the word of it got lost.
+                if contacts.iter().any(|member| member.id == self.me.id) {
+                    return self.ask_for_views(from.id);
+                }
                 let older = self.cluster.is_some_and(|own| cluster < own);
                 if serves && (older || !self.has_majority()) {
                     self.step(steps::YIELDS);
@@ -262,6 +268,7 @@ impl Node {
             Body::Probed { round, answer } => self.on_probed(message.from, round, answer),
             Body::Announce { cluster, contacts } => self.on_announce(cluster, &contacts),
             Body::Views { views } => self.on_recovered_views(views),
+            Body::ViewsPlease { after } => self.on_views_please(message.from, after),
             _ => {
                 self.on_announce(message.cluster.unwrap_or_default(), &[message.from]);
             }

@@ -49,7 +49,7 @@ pub(super) fn recovery(seed: u64, variant: Option<Variant>) -> Outcome {
     let mut director = Director::new(seed, variant, |scenario| {
         (scenario.processes, scenario.slots) = (5, 8);
     });
-    let (lags, dies) = (seed % 3 == 1, seed % 3 == 2);
+    let (lags, dies, deaf) = (seed % 4 == 1, seed % 4 == 2, seed % 4 == 3);
     let keys: Vec<SessionKey> = (0..12).filter_map(|_| director.create(0, IDLE)).collect();
     if lags {
         // The other survivor has not heard of the last view.
@@ -62,6 +62,10 @@ pub(super) fn recovery(seed: u64, variant: Option<Variant>) -> Outcome {
     director.pass(Duration::from_secs(3));
     let what = (|| {
         refuses(&mut director, keys[0])?;
+        if deaf {
+            // The other survivor is not told of the new cluster, and finds out that it is in it.
+            director.strike(Fault::Lost("views", Some(4), Some(3), Duration::from_millis(300)));
+        }
         director.world.recover();
         if dies {
             director.world.kill(4);
