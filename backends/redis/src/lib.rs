@@ -29,6 +29,11 @@
 //! Deadlines are judged by the store's clock, not the server's. A login is compared with the moment of "end all of a
 //! user" by the clocks of the two processes that serve them: keep clocks together.
 //!
+//! [`end_all`](abide_core::SessionStore::end_all) ends every session that is there when it begins, and knows no barrier: a
+//! session that is created meanwhile, by a request of before, may outlive it. (One key that all creations ask for would be a
+//! trip more for each of them in a Cluster.) Asked again a timeout later it finds that one. What a Cluster moves from
+//! server to server meanwhile it may pass over.
+//!
 //! # The near-cache
 //!
 //! [`near_cache`](RedisStoreBuilder::near_cache), off by default, answers reads of sessions that this process read or wrote

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use abide_core::{Error, ErrorKind};
@@ -18,9 +18,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::backoff::Backoff;
 use super::map::{Map, Range, ranges, slot_of};
 use super::master::Master;
-use super::node::{Source, jittered};
+use super::node::{Source, jittered, silence};
 use super::target::{Host, Place, Reach};
 
 /// How often it is looked whether a master is away.
@@ -151,12 +152,23 @@ impl fmt::Debug for Cluster {
 impl Nodes {
     async fn keep_fresh(self: Arc<Self>) {
         let mut fresh_until = Instant::now();
+        let mut backoff = Backoff::new(BETWEEN_LOOKS, BETWEEN_LOOKS);
         loop {
             let calm =
                 Instant::now() < fresh_until && self.map.borrow().as_ref().is_some_and(|map| map.is_calm());
             if !calm {
                 let taken = self.refresh().await;
                 fresh_until = Instant::now() + if taken { LONGEST_AGE } else { Duration::ZERO };
+                let cause = self.cause().clone();
+                if let Some(cause) = cause.filter(|_| !taken) {
+                    let pause = backoff.after(&cause);
+                    if backoff.is_refused() {
+                        // Nobody's doubt makes the next login better.
+                        sleep(pause).await;
+                        continue;
+                    }
+                }
+                backoff.reset();
             }
             let doubted = timeout(jittered(BETWEEN_LOOKS), self.doubt.notified()).await.is_ok();
             if doubted {
@@ -212,19 +224,22 @@ impl Nodes {
             let mut connection = self.reach.connect(&Place::Host(host.clone())).await?;
             connection.send_packed_commands(&question(), 0, 1).await
         });
-        match asked.await {
-            Ok(Ok(mut answer)) => ranges(&answer.pop()?, host),
-            Ok(Err(cause)) => {
-                *self.cause.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
-                None
-            }
-            Err(_) => None,
-        }
+        let cause = match asked.await {
+            Ok(Ok(mut answer)) => return ranges(&answer.pop()?, host),
+            Ok(Err(cause)) => cause,
+            Err(_) => silence(),
+        };
+        *self.cause() = Some(cause);
+        None
+    }
+
+    fn cause(&self) -> MutexGuard<'_, Option<RedisError>> {
+        self.cause.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn away(&self) -> Error {
         let error = Error::new(ErrorKind::Unavailable, "no server of the redis cluster is within reach");
-        match &*self.cause.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.cause() {
             Some(cause) => error.with_source(cause.clone()),
             None => error,
         }
@@ -246,7 +261,7 @@ impl Nodes {
         self.lock().retain(|_, master| master.link().is_some() || map.masters().any(|one| one.is(master)));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Host, Master>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Host, Master>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

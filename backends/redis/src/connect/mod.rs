@@ -21,6 +21,7 @@
 //! | `link` | one connection to one server, and its health |
 //! | `pause` | a server that refuses everybody is asked by one now and then |
 //! | `batch` | commands that are asked for at the same time go together |
+//! | `backoff` | how long to wait before the next attempt |
 //! | `sentinel` | who the master is, by the sentinels |
 //! | `cluster`, `map` | which master has a slot |
 //! | `target` | one server, and how to reach it |
@@ -38,6 +39,7 @@
 //! Nothing that may write is sent twice, but where the server said that it did nothing.
 
 mod address;
+mod backoff;
 mod batch;
 mod cluster;
 mod exchange;

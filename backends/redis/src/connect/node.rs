@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::backoff::Backoff;
 use super::link::{Failure, Link};
 use super::pool::Brought;
 use super::sentinel::Sentinels;
@@ -152,18 +153,18 @@ struct Keeper {
 
 impl Keeper {
     async fn keep(mut self) {
-        let mut backoff = FIRST_BACKOFF;
+        let mut backoff = Backoff::new(FIRST_BACKOFF, LONGEST_BACKOFF);
         loop {
             match self.attempt().await {
                 Attempt::Made(link) => {
-                    backoff = FIRST_BACKOFF;
+                    backoff.reset();
                     self.serve(link).await;
                 }
                 Attempt::Interrupted => {}
                 Attempt::Failed(cause) => {
+                    let pause = backoff.after(&cause);
                     self.note(cause);
-                    self.pause(jittered(backoff)).await;
-                    backoff = (backoff * 2).min(LONGEST_BACKOFF);
+                    self.pause(pause).await;
                 }
             }
         }
@@ -269,7 +270,7 @@ async fn another(named: &mut watch::Receiver<Option<Place>>, current: Option<&Pl
     }
 }
 
-fn silence() -> RedisError {
+pub(super) fn silence() -> RedisError {
     std::io::Error::new(std::io::ErrorKind::TimedOut, "the server does not answer").into()
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::backoff::Backoff;
 use super::node::jittered;
 use super::target::{Host, Place, Reach};
 
@@ -118,11 +119,19 @@ impl Inner {
 
     /// Listens to one sentinel for as long as this lives.
     async fn follow(self: Arc<Self>, host: Host) {
+        let mut backoff = Backoff::new(BETWEEN_SUBSCRIPTIONS, BETWEEN_SUBSCRIPTIONS);
         loop {
-            if let Err(cause) = self.listen(&host).await {
-                tracing::debug!(sentinel = %host, %cause, "a sentinel is out of reach");
-            }
-            sleep(jittered(BETWEEN_SUBSCRIPTIONS)).await;
+            let pause = match self.listen(&host).await {
+                Ok(()) => {
+                    backoff.reset();
+                    jittered(BETWEEN_SUBSCRIPTIONS)
+                }
+                Err(cause) => {
+                    tracing::debug!(sentinel = %host, %cause, "a sentinel is out of reach");
+                    backoff.after(&cause)
+                }
+            };
+            sleep(pause).await;
         }
     }
 
