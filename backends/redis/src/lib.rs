@@ -96,6 +96,7 @@
 //! | `near` | what reads are answered from without a trip |
 //! | `keeper`, `counts` | what is done in the background, what is counted |
 //! | `envelope`, `reply`, `scripts`, `keys` | what is stored, what replies mean, what runs in the server, names |
+//! | `fuzzing` | what fuzzing calls |
 //! | [`connect`] | the connections: addresses, deadlines, failover, the breaker |
 
 mod builder;
@@ -106,6 +107,8 @@ mod counts;
 mod ended;
 mod envelope;
 mod everyone;
+#[doc(hidden)]
+pub mod fuzzing;
 mod inner;
 mod keeper;
 mod keys;

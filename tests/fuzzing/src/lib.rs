@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `cookie_header` | `Cookie` headers of a request, through the whole layer |
 //! | `record` | an encoded record, and commits and joins of records |
+//! | `envelope` | what Redis holds of a session |
 //! | `snapshot` | a snapshot of the memory store, and damage to one |
 //! | `configuration` | a TOML file, variables and a store's URL with a password |
 //! | `message` | a message of the cluster, to a node too |
@@ -17,6 +18,7 @@
 
 mod configuration;
 mod cookie_header;
+mod envelope;
 mod history;
 mod memory;
 mod message;
@@ -28,6 +30,7 @@ use std::task::{Context, Poll, Waker};
 
 pub use configuration::configuration;
 pub use cookie_header::cookie_header;
+pub use envelope::envelope;
 pub use message::message;
 pub use record::record;
 pub use snapshot::snapshot;
@@ -44,9 +47,10 @@ pub struct Target {
 }
 
 /// Every body.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target { name: "cookie_header", body: cookie_header, seeds: cookie_header::seeds },
     Target { name: "record", body: record, seeds: record::seeds },
+    Target { name: "envelope", body: envelope, seeds: envelope::seeds },
     Target { name: "snapshot", body: snapshot, seeds: snapshot::seeds },
     Target { name: "configuration", body: configuration, seeds: configuration::seeds },
     Target { name: "message", body: message, seeds: message::seeds },

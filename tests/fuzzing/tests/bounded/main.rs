@@ -30,6 +30,11 @@ fn records_are_read_within_bounds_and_are_what_their_bytes_say() {
 }
 
 #[test]
+fn what_redis_holds_is_read_as_it_was_sealed_or_refused() {
+    holds_for("envelope");
+}
+
+#[test]
 fn damaged_snapshots_are_refused() {
     holds_for("snapshot");
 }
