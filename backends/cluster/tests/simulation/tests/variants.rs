@@ -29,7 +29,6 @@ variants! {
     acknowledging_across_views_loses_a_write: AcknowledgeAcrossViews,
     counting_a_new_owner_at_once_loses_a_write: CountAtOnce,
     syncing_a_new_owner_from_one_loses_a_write: SyncFromOne,
-    owners_that_take_late_messages_bring_the_past_back: NoFence,
     repairing_after_the_answer_lets_reads_go_backwards: RepairAfterAnswer,
     a_compare_and_commit_at_one_owner_loses_an_update: CompareAtOneOwner,
     a_blind_write_past_a_promise_is_lost: WritesPastPromises,
@@ -53,6 +52,11 @@ fn a_tombstone_that_goes_by_a_timer_alone_lets_an_ended_session_live_again() {
 #[test]
 fn an_owner_that_is_not_sealed_takes_a_write_that_the_next_view_lacks() {
     caught_by(Variant::NoSeal, "a write that a handover overtakes is not acknowledged");
+}
+
+#[test]
+fn an_owner_that_takes_what_was_meant_for_another_view_acknowledges_alone() {
+    caught_by(Variant::NoFence, "a write that a handover overtakes is not acknowledged");
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn if_acknowledged(
 /// the second has not. Then it dies.
 pub(super) fn late_write(seed: u64, variant: Option<Variant>) -> Outcome {
     let mut director = Director::new(seed, variant, |_| {});
-    let [leads, _, lags] = by_id(&director);
+    let [leads, other, lags] = by_id(&director);
     let what = (|| {
         let key = director.create(leads, IDLE)?;
         let loaded = director.load(lags, key).ok()??;
@@ -57,8 +57,14 @@ pub(super) fn late_write(seed: u64, variant: Option<Variant>) -> Outcome {
         director.strike(Fault::Lost("pulled", None, Some(leads), Duration::from_millis(400)));
         director.pass_ms(5);
         let answer = director.ask(lags, set);
-        director.pass(Duration::from_secs(2));
+        director.pass_ms(500);
         director.world.kill(lags);
+        // Any majority has it, also one without the first of the others.
+        director.strike(Fault::Lost("reply", Some(other), None, Duration::from_millis(900)));
+        let without = director.load(leads, key).ok().flatten();
+        if answer.is_ok() && without.is_some_and(|loaded| loaded.record.value("late").is_none()) {
+            return Some(Err("late was acknowledged, and a majority lacks it".to_owned()));
+        }
         director.pass(Duration::from_secs(3));
         Some(if_acknowledged(&mut director, &answer, key, "late"))
     })();
