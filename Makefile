@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test failovers interleavings defences bench lint docs features deny fuzz
+.PHONY: test failovers interleavings simulation defences bench lint docs features deny fuzz
 
 ## Every test of every member, with all features. Installs what the tests need and is missing.
 test:
@@ -13,6 +13,10 @@ test:
 interleavings:
 	$(CARGO) run --release --locked -p abide-interleavings -- --driver store --seeds 1000000
 	$(CARGO) run --release --locked -p abide-interleavings -- --driver layer --seeds 100000
+
+## A hundred thousand seeds of the cluster protocol, and its scripts. With every core free about twenty minutes.
+simulation:
+	$(CARGO) run --release --locked -p abide-simulation -- --seeds 100000
 
 ## Takes each defence out of a copy of the code, one at a time, and sees the test fail that names it.
 defences:
