@@ -7,6 +7,12 @@
 //! [`codec`] has the bytes of what the servers say to each other.
 //! [`protocol`] is the whole of it without I/O: a state machine to which time, randomness, messages and verdicts about
 //! dead peers are arguments. It runs in the simulator as it runs on a network.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `transport` | the module `transport`: links to peers over TCP and TLS, failure detection, discovery |
 
 pub mod codec;
 pub mod protocol;
+#[cfg(feature = "transport")]
+pub mod transport;

@@ -9,6 +9,7 @@
 //! | `record` | an encoded record, and commits and joins of records |
 //! | `envelope` | what Redis holds of a session |
 //! | `snapshot` | a snapshot of the memory store, and damage to one |
+//! | `frames` | what a peer of the cluster sends: a stream of frames, a greeting, a packet of the failure detector |
 //! | `configuration` | a TOML file, variables and a store's URL with a password |
 //! | `message` | a message of the cluster, to a node too |
 //! | `history` | how bytes become copies of a session |
@@ -19,6 +20,7 @@
 mod configuration;
 mod cookie_header;
 mod envelope;
+mod frames;
 mod history;
 mod memory;
 mod message;
@@ -31,6 +33,7 @@ use std::task::{Context, Poll, Waker};
 pub use configuration::configuration;
 pub use cookie_header::cookie_header;
 pub use envelope::envelope;
+pub use frames::frames;
 pub use message::message;
 pub use record::record;
 pub use snapshot::snapshot;
@@ -47,11 +50,12 @@ pub struct Target {
 }
 
 /// Every body.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "cookie_header", body: cookie_header, seeds: cookie_header::seeds },
     Target { name: "record", body: record, seeds: record::seeds },
     Target { name: "envelope", body: envelope, seeds: envelope::seeds },
     Target { name: "snapshot", body: snapshot, seeds: snapshot::seeds },
+    Target { name: "frames", body: frames, seeds: frames::seeds },
     Target { name: "configuration", body: configuration, seeds: configuration::seeds },
     Target { name: "message", body: message, seeds: message::seeds },
 ];

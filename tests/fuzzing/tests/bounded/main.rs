@@ -40,6 +40,11 @@ fn damaged_snapshots_are_refused() {
 }
 
 #[test]
+fn what_a_peer_sends_is_read_within_bounds_however_it_is_cut() {
+    holds_for("frames");
+}
+
+#[test]
 fn configurations_are_read_or_refused_without_showing_a_password() {
     holds_for("configuration");
 }

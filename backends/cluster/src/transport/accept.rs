@@ -1,0 +1,151 @@
+//! The side that others connect to.
+//!
+//! **Invariants.**
+//! 1. Whoever connects costs a place at the [door](super::door) and some kilobytes until it showed in time that it belongs
+//!    to the cluster, and nothing else waits for it.
+//! 2. A process has one link to this one: a newer one replaces it.
+//! 3. While what came in is not taken, nothing more is read, so that memory is bounded.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::counts::{Gauge, Refusal, count};
+use super::door::{Door, Place};
+use super::event::{Event, Received};
+use super::frame::{Frame, Kind};
+use super::greeting::answer;
+use super::shared::Shared;
+use super::stream::{End, Frames, Stream, send};
+use super::swim;
+use crate::protocol::{Member, NodeId};
+
+/// After an error of the listener, such as no free file descriptor.
+const PAUSE: Duration = Duration::from_millis(50);
+/// A link from a peer is closed when nothing came for so many times the silence after which the peer itself gives it up.
+const PATIENCE: u32 = 5;
+
+/// The links from peers.
+#[derive(Debug, Default)]
+pub(super) struct Incoming(Mutex<HashMap<NodeId, (u64, CancellationToken)>>);
+
+impl Incoming {
+    fn links(&self) -> MutexGuard<'_, HashMap<NodeId, (u64, CancellationToken)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces a peer's link.
+    fn replace(&self, id: NodeId, number: u64) -> CancellationToken {
+        let replaced = CancellationToken::new();
+        if let Some((_, older)) = self.links().insert(id, (number, replaced.clone())) {
+            older.cancel();
+        }
+        replaced
+    }
+
+    /// Whether it was still the peer's link.
+    fn remove(&self, id: NodeId, number: u64) -> bool {
+        let mut links = self.links();
+        let is_current = links.get(&id).is_some_and(|(current, _)| *current == number);
+        if is_current {
+            links.remove(&id);
+        }
+        is_current
+    }
+}
+
+/// Accepts until the transport stops.
+pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+    let door = Arc::new(Door::new(&shared.settings.limits));
+    loop {
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                shared.counters.accept_failed(&error);
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        match door.admit(from.ip()) {
+            Some(place) => shared.spawn(come_in(shared.clone(), stream, from, place)),
+            None => shared.counters.refuse(Refusal::Crowd, from),
+        }
+    }
+}
+
+async fn come_in(shared: Arc<Shared>, stream: TcpStream, from: SocketAddr, place: Place) {
+    match greeted(&shared, stream, &place).await {
+        Ok((frames, member)) => linked(&shared, frames, from, member, place.number()).await,
+        Err(refusal) => shared.counters.refuse(refusal, from),
+    }
+}
+
+async fn greeted(
+    shared: &Shared,
+    stream: TcpStream,
+    place: &Place,
+) -> Result<(Frames<Stream>, Member), Refusal> {
+    stream.set_nodelay(true).map_err(|_| Refusal::Gone)?;
+    let identity = shared.identity();
+    let greeting = timeout(shared.settings.times.handshake, answer(stream, identity.as_ref(), &shared.hello));
+    let greeted = tokio::select! {
+        greeted = greeting => greeted.unwrap_or(Err(Refusal::Slow))?,
+        () = place.evicted.cancelled() => return Err(Refusal::Crowd),
+    };
+    if place.is_linked() { Ok(greeted) } else { Err(Refusal::Crowd) }
+}
+
+async fn linked(shared: &Shared, frames: Frames<Stream>, from: SocketAddr, member: Member, number: u64) {
+    let gauge = Gauge::up(&shared.counters.links_in);
+    let replaced = shared.incoming.replace(member.id, number);
+    let frames = frames.map(shared.settings.limits.frame, |stream| stream);
+    let end = tokio::select! {
+        end = receive(shared, frames, member) => Some(end),
+        () = replaced.cancelled() => None,
+    };
+    drop(gauge);
+    if let Some(end @ (End::Frame(_) | End::Tls)) = end {
+        shared.counters.refuse(end.into(), from);
+    }
+    if shared.incoming.remove(member.id, number) {
+        shared.tell(Event::LinkLost(member)).await;
+    }
+}
+
+async fn receive(shared: &Shared, mut frames: Frames<Stream>, member: Member) -> End {
+    let patience = shared.settings.times.silence * PATIENCE;
+    loop {
+        let frame = match frames.next_within(patience).await {
+            Ok(frame) => frame,
+            Err(end) => return end,
+        };
+        match frame.kind {
+            Kind::Ping => {
+                let answered = timeout(patience, send(&mut frames.stream, Kind::Pong, &[])).await;
+                if !matches!(answered, Ok(Ok(()))) {
+                    return End::Gone;
+                }
+            }
+            Kind::Message | Kind::Swim => pass_on(shared, frame, member).await,
+            Kind::Hello | Kind::Refusal | Kind::Pong => {
+                return End::Frame(super::frame::FrameError::Malformed);
+            }
+        }
+    }
+}
+
+async fn pass_on(shared: &Shared, frame: Frame, from: Member) {
+    count(&shared.counters.frames_in, 1);
+    count(&shared.counters.bytes_in, frame.payload.len());
+    if frame.kind == Kind::Swim {
+        // Like a datagram: where there is no room, it is as good as lost on its way.
+        return shared.offer_swim(swim::Input::Packet(frame.payload));
+    }
+    let room = shared.room_for(frame.payload.len()).await;
+    shared.tell(Event::Message(Received { from, bytes: frame.payload, _room: room })).await;
+}

@@ -1,0 +1,175 @@
+//! What waits to be sent to one peer.
+//!
+//! **Invariant.** It holds no more frames and no more bytes than its bounds, and whoever adds to it never waits: what does
+//! not fit empties it, and takes the link down if there is one.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::Notify;
+
+use super::frame::{self, Kind};
+
+/// Bytes that go to the system together, unless a single frame is larger.
+const BATCH: usize = 64 << 10;
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Notify,
+    frames: usize,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<(Kind, Bytes)>,
+    bytes: usize,
+    overflowed: bool,
+}
+
+impl Queue {
+    pub(super) fn new(frames: usize, bytes: usize) -> Self {
+        Self { state: Mutex::default(), changed: Notify::new(), frames, bytes }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a frame. Where there is no room for it, everything is thrown away and the number of messages thrown away, this
+    /// one included, is the error.
+    pub(super) fn push(&self, kind: Kind, payload: Bytes) -> Result<(), usize> {
+        let mut state = self.state();
+        state.bytes += frame::BEFORE + payload.len();
+        state.waiting.push_back((kind, payload));
+        let fits = state.waiting.len() <= self.frames && state.bytes <= self.bytes;
+        let thrown = if fits { Ok(()) } else { Err(state.clear()) };
+        state.overflowed |= !fits;
+        drop(state);
+        // One waits for frames, another one for an overflow.
+        self.changed.notify_waiters();
+        thrown
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.state().waiting.is_empty()
+    }
+
+    /// Throws away what waits, and says how many messages that were.
+    pub(super) fn clear(&self) -> usize {
+        self.state().clear()
+    }
+
+    /// Waits until there is something to send, for so long.
+    pub(super) async fn is_wanted(&self, patience: Duration) -> bool {
+        let wanted = self.until(|state| (!state.waiting.is_empty()).then_some(()));
+        tokio::time::timeout(patience, wanted).await.is_ok()
+    }
+
+    /// A link is up: from here on an overflow takes it down.
+    pub(super) fn begin(&self) {
+        self.state().overflowed = false;
+    }
+
+    /// Waits for an overflow.
+    pub(super) async fn overflow(&self) {
+        self.until(|state| state.overflowed.then_some(())).await;
+    }
+
+    /// Waits for frames, and encodes as many as go together. Returns how many of them are not pings. Nothing is lost
+    /// where this is cancelled.
+    pub(super) async fn take(&self, batch: &mut BytesMut) -> usize {
+        self.until(|state| (!state.waiting.is_empty()).then(|| state.encode(batch))).await
+    }
+
+    async fn until<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the look, so that no change comes in between.
+            changed.as_mut().enable();
+            if let Some(value) = ready(&mut self.state()) {
+                return value;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl State {
+    fn clear(&mut self) -> usize {
+        self.bytes = 0;
+        self.waiting.drain(..).filter(|(kind, _)| *kind == Kind::Message).count()
+    }
+
+    fn encode(&mut self, batch: &mut BytesMut) -> usize {
+        let mut counted = 0;
+        while let Some((kind, payload)) = self.waiting.pop_front() {
+            self.bytes -= frame::BEFORE + payload.len();
+            frame::encode(kind, &payload, batch);
+            counted += usize::from(kind != Kind::Ping);
+            let next = self.waiting.front().map_or(0, |(_, payload)| payload.len());
+            if batch.len() + next >= BATCH {
+                break;
+            }
+        }
+        counted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(bytes: usize) -> Bytes {
+        Bytes::from(vec![7; bytes])
+    }
+
+    #[tokio::test]
+    async fn what_waits_goes_together_in_order() {
+        let (queue, mut batch) = (Queue::new(10, 1_000), BytesMut::new());
+        for payload in [&b"one"[..], b"two", b"three"] {
+            queue.push(Kind::Message, Bytes::copy_from_slice(payload)).unwrap();
+        }
+        assert_eq!(queue.take(&mut batch).await, 3);
+        let next = |batch: &mut BytesMut| frame::decode(batch, 100).unwrap().map(|frame| frame.payload);
+        assert_eq!(
+            [next(&mut batch), next(&mut batch), next(&mut batch)],
+            [Some(Bytes::from("one")), Some(Bytes::from("two")), Some(Bytes::from("three"))]
+        );
+        assert!(batch.is_empty() && queue.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_batch_ends_at_its_bound_and_takes_one_frame_at_least() {
+        let (queue, mut batch) = (Queue::new(10, 1 << 20), BytesMut::new());
+        for size in [BATCH * 2, BATCH / 2, BATCH / 2] {
+            queue.push(Kind::Message, message(size)).unwrap();
+        }
+        for _ in 0..3 {
+            assert_eq!(queue.take(&mut batch).await, 1);
+            batch.clear();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_is_emptied_and_takes_its_link_down() {
+        for (frames, bytes, size) in [(3, 1_000, 1), (100, 3 * (frame::BEFORE + 50), 50)] {
+            let queue = Queue::new(frames, bytes);
+            for _ in 0..3 {
+                queue.push(Kind::Message, message(size)).unwrap();
+            }
+            let patience = Duration::from_secs(1);
+            assert!(tokio::time::timeout(patience, queue.overflow()).await.is_err());
+            assert_eq!(queue.push(Kind::Message, message(size)), Err(4));
+            queue.overflow().await;
+            assert!(queue.is_empty());
+            queue.begin();
+            assert!(tokio::time::timeout(patience, queue.overflow()).await.is_err(), "the next link is new");
+            queue.push(Kind::Message, message(size)).unwrap();
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! One connection: plain on loopback, else TLS; and the frames that come in on it.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+use tokio_util::either::Either;
+
+use super::counts::Refusal;
+use super::frame::{self, Frame, FrameError, Kind};
+
+pub(super) type Stream = Either<TcpStream, TlsStream<TcpStream>>;
+
+/// At least so much is asked of the system at once.
+const READ: usize = 16 << 10;
+
+/// Why no frame comes any more.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The other side closed the connection, or it broke.
+    Gone,
+    /// TLS failed, which may come after its handshake: the other side's look at a certificate is the last step.
+    Tls,
+    Frame(FrameError),
+    /// Nothing came for so long.
+    Silent,
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        if is_tls(&error) { Self::Tls } else { Self::Gone }
+    }
+}
+
+impl From<End> for Refusal {
+    fn from(end: End) -> Self {
+        match end {
+            End::Gone => Self::Gone,
+            End::Tls => Self::Tls,
+            End::Frame(FrameError::Oversized) => Self::Oversized,
+            End::Frame(FrameError::Malformed) => Self::Garbage,
+            End::Silent => Self::Slow,
+        }
+    }
+}
+
+/// Whether TLS is what failed, and not what it runs on.
+pub(super) fn is_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+/// Frames off a stream.
+#[derive(Debug)]
+pub(super) struct Frames<S> {
+    pub(super) stream: S,
+    buffer: BytesMut,
+    largest: usize,
+}
+
+impl<S> Frames<S> {
+    pub(super) fn new(stream: S, largest: usize) -> Self {
+        Self { stream, buffer: BytesMut::new(), largest }
+    }
+
+    /// The same, with another bound on a frame and the stream made into something else.
+    pub(super) fn map<T>(self, largest: usize, stream: impl FnOnce(S) -> T) -> Frames<T> {
+        Frames { stream: stream(self.stream), buffer: self.buffer, largest }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Frames<S> {
+    /// The next frame. Nothing is lost where this is cancelled.
+    pub(super) async fn next(&mut self) -> Result<Frame, End> {
+        loop {
+            if let Some(frame) = frame::decode(&mut self.buffer, self.largest).map_err(End::Frame)? {
+                return Ok(frame);
+            }
+            self.buffer.reserve(READ);
+            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                return Err(End::Gone);
+            }
+        }
+    }
+
+    /// The next frame, where one comes in time.
+    pub(super) async fn next_within(&mut self, patience: Duration) -> Result<Frame, End> {
+        tokio::time::timeout(patience, self.next()).await.unwrap_or(Err(End::Silent))
+    }
+}
+
+/// Sends one frame.
+pub(super) async fn send<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    kind: Kind,
+    payload: &[u8],
+) -> io::Result<()> {
+    let mut bytes = BytesMut::new();
+    frame::encode(kind, payload, &mut bytes);
+    stream.write_all(&bytes).await?;
+    stream.flush().await
+}
