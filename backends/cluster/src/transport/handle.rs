@@ -32,10 +32,12 @@ const SWIM_QUEUE: usize = 1_024;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let secret = Secret::from_bytes(&rand::random::<[u8; 32]>())?;
+/// let folder = tempfile::tempdir()?;
+/// Secret::create(folder.path().join("secret"))?;
+/// let secrets = Secret::read(folder.path().join("secret"))?;
 /// let settings = |id| -> Result<Settings, Box<dyn std::error::Error>> {
 ///     let mut settings = Settings::new(Member { id: NodeId(id), address: "127.0.0.1:0".parse()? }, id);
-///     settings.identity = Some(Identity::from_secrets(&[secret.clone()], &settings.cluster)?);
+///     settings.identity = Some(Identity::from_secrets(&secrets, &settings.cluster)?);
 ///     Ok(settings)
 /// };
 /// let (one, _events) = Transport::open(settings(1)?).await?;

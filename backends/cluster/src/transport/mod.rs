@@ -5,9 +5,9 @@
 //!
 //! | bound | default |
 //! |---|---|
-//! | a frame | 16 MiB + 64 KiB |
-//! | what waits for one peer | 8 192 frames, 32 MiB; then its link is dropped |
-//! | what was received and not taken | 4 096 frames, 64 MiB; then nothing is read |
+//! | a frame | 64 MiB, the largest message of the codec |
+//! | what waits for one peer | 8 192 frames, 128 MiB; then its link is dropped |
+//! | what was received and not taken | 4 096 frames, 128 MiB; then nothing is read |
 //! | connections that have not shown who they are | 128, each 3 s and 512 bytes |
 //! | connections from one address | 256 |
 //! | links | 512 each way |

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::discovery::{Join, Resolver, SystemResolver};
-use super::{ClusterName, Identity};
+use super::{ClusterName, Identity, frame};
+use crate::codec::MAX_MESSAGE;
 use crate::protocol::Member;
 
 /// Settings of one process's transport.
@@ -59,10 +60,10 @@ impl Settings {
                 "{exposed} is beyond loopback: expected a secret file (secret_file), or certificates (ca, cert and key)"
             )));
         }
-        if self.limits.queue_bytes < self.limits.frame {
-            let (queue, frame) = (self.limits.queue_bytes, self.limits.frame);
+        let Limits { frame, queue_bytes, .. } = self.limits;
+        if queue_bytes < frame.saturating_add(frame::BEFORE) {
             return Err(SettingsError::new(format!(
-                "a queue of {queue} bytes never takes a frame of {frame}, expected as many or more"
+                "a queue of {queue_bytes} bytes never takes a frame of {frame}, expected more"
             )));
         }
         Ok(())
@@ -73,7 +74,7 @@ impl Settings {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one frame: the largest record (16 MiB) and what stands around it.
+    /// Bytes of one frame: the largest message that the [codec](crate::codec) writes.
     pub frame: usize,
     /// Frames that wait to be sent to one peer. One more, and its link is dropped with all of them.
     pub queue_frames: usize,
@@ -96,11 +97,11 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            frame: (16 << 20) + (64 << 10),
+            frame: MAX_MESSAGE,
             queue_frames: 8_192,
-            queue_bytes: 32 << 20,
+            queue_bytes: 2 * MAX_MESSAGE,
             received_frames: 4_096,
-            received_bytes: 64 << 20,
+            received_bytes: 2 * MAX_MESSAGE,
             handshakes: 128,
             per_address: 256,
             links: 512,

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use abide_cluster::codec::MAX_MESSAGE;
 use abide_cluster::transport::frame::Kind;
 use abide_cluster::transport::{Counts, Event, Refusal, Settings, Transport, Unsent};
 use bytes::Bytes;
@@ -133,7 +134,7 @@ async fn who_says_something_else_than_a_greeting_is_refused_counted_and_logged_o
 #[tokio::test]
 async fn a_peer_that_sends_an_oversized_frame_or_garbage_loses_its_link_and_nobody_else_does() {
     let mut pair = Pair::open(plain).await;
-    let too_large = u32::try_from((16 << 20) + (64 << 10) + 2).unwrap().to_le_bytes();
+    let too_large = u32::try_from(MAX_MESSAGE + 2).unwrap().to_le_bytes();
     let bad: [(&[u8], Refusal); 4] = [
         (&too_large, Refusal::Oversized),
         (&[9, 0, 0, 0, 77], Refusal::Garbage),
@@ -214,7 +215,7 @@ async fn a_slow_reader_is_shed_and_never_waited_for() {
                     }
                 };
                 let Unsent::Shed(lost) = shed else { panic!("{shed:?}") };
-                assert!(lost <= 33, "{lost} MiB waited");
+                assert!(lost <= 2 * (MAX_MESSAGE >> 20) + 1, "{lost} MiB waited");
                 until(one, |counts| counts.refused(Refusal::Shed) == round).await;
                 until(one, |counts| counts.links_out == 1).await;
             }
@@ -249,7 +250,7 @@ fn crowd() -> usize {
     let files =
         limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
     let files: usize = files.and_then(|files| files.parse().ok()).unwrap_or(1_024);
-    let crowd = files.saturating_sub(800).min(10_000).max(100);
+    let crowd = files.saturating_sub(800).clamp(100, 10_000);
     println!("a crowd of {crowd} connections: {files} files may be open");
     crowd
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use abide_cluster::codec::MAX_MESSAGE;
 use abide_cluster::transport::{ClusterName, Event, Identity, OpenError, Refusal, Transport, Unsent};
 use bytes::Bytes;
 use tokio::net::TcpListener;
@@ -11,7 +12,7 @@ use crate::node::{ByHand, Node, identity, member, plain, secret, settings};
 #[tokio::test]
 async fn bytes_arrive_in_order_from_whom_they_were_sent() {
     let (one, mut two) = (Node::open(settings(1)).await, Node::open(settings(2)).await);
-    let largest = Bytes::from(vec![7; 16 << 20]);
+    let largest = Bytes::from(vec![7; MAX_MESSAGE]);
     for n in 0..1_000_u32 {
         one.transport.send(two.me().address, Bytes::copy_from_slice(&n.to_le_bytes())).unwrap();
     }

@@ -10,6 +10,8 @@
 //! | `swim` | verdicts, in simulated time |
 //! | `failures` | verdicts, on real links: a killed process, a stopped one |
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod bad_peers;
 mod failures;
 mod links;

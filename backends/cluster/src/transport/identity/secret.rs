@@ -144,8 +144,11 @@ mod tests {
             bytes_of(format!("# old and new\n{hex}\n\n{}\n", hex.to_uppercase()).as_bytes()),
             [secret.clone(), secret.clone()]
         );
-        assert_eq!(bytes_of(BASE64.encode(&secret).as_bytes()), [secret.clone()]);
-        assert_eq!(bytes_of(BASE64URL.encode(&secret).trim_end_matches('=').as_bytes()), [secret.clone()]);
+        assert_eq!(bytes_of(BASE64.encode(&secret).as_bytes()), vec![secret.clone()]);
+        assert_eq!(
+            bytes_of(BASE64URL.encode(&secret).trim_end_matches('=').as_bytes()),
+            vec![secret.clone()]
+        );
         assert_eq!(bytes_of(&secret), [secret]);
     }
 
