@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use abide_cluster::codec::MAX_MESSAGE;
 use abide_cluster::transport::frame::Kind;
-use abide_cluster::transport::{Counts, Event, Refusal, Settings, Transport, Unsent};
+use abide_cluster::transport::{Counts, Event, Limits, Refusal, Settings, Transport, Unsent};
 use bytes::Bytes;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -250,7 +250,7 @@ fn crowd() -> usize {
     let files =
         limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
     let files: usize = files.and_then(|files| files.parse().ok()).unwrap_or(1_024);
-    let crowd = files.saturating_sub(800).clamp(100, 10_000);
+    let crowd = files.saturating_sub(800).clamp(200, 10_000);
     println!("a crowd of {crowd} connections: {files} files may be open");
     crowd
 }
@@ -258,7 +258,13 @@ fn crowd() -> usize {
 #[tokio::test]
 async fn ten_thousand_connections_without_a_handshake_harm_nobody() {
     let log = Log::begin();
-    let mut pair = Pair::open(settings).await;
+    // So long that nobody gets in because others were given up: who waits longest has to make room.
+    let patient = |id| {
+        let mut settings = settings(id);
+        settings.times.handshake = 10 * PATIENCE;
+        settings
+    };
+    let mut pair = Pair::open(patient).await;
     let crowd = crowd();
     let (held, answered) = pair
         .during(async |one| {
@@ -274,13 +280,8 @@ async fn ten_thousand_connections_without_a_handshake_harm_nobody() {
                 }
             }
             newcomer(one).await;
-            let turned_away = |counts: &Counts| {
-                [Refusal::Crowd, Refusal::Slow, Refusal::Gone]
-                    .iter()
-                    .map(|of| counts.refused(*of))
-                    .sum::<u64>()
-            };
-            until(one, |counts| turned_away(counts) >= crowd as u64).await;
+            let waiting = Limits::default().handshakes;
+            until(one, |counts| counts.refused(Refusal::Crowd) >= (crowd - waiting) as u64).await;
             held
         })
         .await;

@@ -249,6 +249,16 @@ fn who_was_cut_off_is_found_again_within_seconds_also_where_everybody_was_alone(
 }
 
 #[test]
+fn a_node_that_is_alone_asks_again_and_again() {
+    let mut world = World::new(2, seed());
+    world.loss = 1.0;
+    world.run(30 * SECOND);
+    world.loss = 0.0;
+    let found = world.run_until(20 * SECOND, |world| [1, 2].iter().all(|port| world.alive(*port) == 1));
+    assert!(found.is_some_and(|found| found < 3 * SECOND), "{found:?}");
+}
+
+#[test]
 fn a_member_that_was_never_heard_of_is_told_as_down_and_one_that_is_down_is_told_again() {
     let mut world = World::found(2, seed());
     let never = member(9, 9);
