@@ -92,7 +92,8 @@ async fn greeted(
 ) -> Result<(Frames<Stream>, Member), Refusal> {
     stream.set_nodelay(true).map_err(|_| Refusal::Gone)?;
     let identity = shared.identity();
-    let greeting = timeout(shared.settings.times.handshake, answer(stream, identity.as_ref(), &shared.hello));
+    let patience = shared.settings.times.handshake;
+    let greeting = timeout(patience, answer(stream, identity.as_ref(), &shared.hello));
     let greeted = tokio::select! {
         greeted = greeting => greeted.unwrap_or(Err(Refusal::Slow))?,
         () = place.evicted.cancelled() => return Err(Refusal::Crowd),
@@ -120,7 +121,7 @@ async fn linked(shared: &Shared, frames: Frames<Stream>, from: SocketAddr, membe
 async fn receive(shared: &Shared, mut frames: Frames<Stream>, member: Member) -> End {
     let patience = shared.settings.times.silence * PATIENCE;
     loop {
-        let frame = match frames.next_within(patience).await {
+        let frame = match frames.next(patience).await {
             Ok(frame) => frame,
             Err(end) => return end,
         };

@@ -3,6 +3,8 @@
 //! **Invariant.** Nothing of a peer but its greeting is read before its certificate was verified, where there are
 //! certificates, and nothing but its greeting before that was accepted.
 
+use std::time::Duration;
+
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -12,6 +14,9 @@ use super::hello::{self, Hello};
 use super::identity::Identity;
 use super::stream::{Frames, Stream, is_tls, send};
 use crate::protocol::Member;
+
+/// Whoever calls bounds the time of the whole greeting.
+const ENOUGH: Duration = Duration::MAX;
 
 /// Why the side that connected has no link.
 #[derive(Debug)]
@@ -42,7 +47,7 @@ pub(super) async fn greet(
     };
     let mut frames = Frames::new(stream, hello::LARGEST);
     send(&mut frames.stream, Kind::Hello, &own.encode()).await.map_err(|_| NoLink::Unanswered)?;
-    let answer = frames.next().await.map_err(|end| match end.into() {
+    let answer = frames.next(ENOUGH).await.map_err(|end| match end.into() {
         // This side's certificate was looked at after this side was done.
         Refusal::Tls => NoLink::Rejected(Some(Refusal::Tls)),
         Refusal::Gone => NoLink::Unanswered,
@@ -79,7 +84,7 @@ pub(super) async fn answer(
         }
     };
     let mut frames = Frames::new(stream, hello::LARGEST);
-    let greeted = frames.next().await.map_err(Refusal::from).and_then(|frame| match frame.kind {
+    let greeted = frames.next(ENOUGH).await.map_err(Refusal::from).and_then(|frame| match frame.kind {
         Kind::Hello => Hello::decode(&frame.payload),
         _ => Err(Refusal::Garbage),
     });

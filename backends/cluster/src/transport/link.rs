@@ -4,15 +4,18 @@
 //! 1. A link carries one direction. Whatever goes to a peer goes over the link that this side made; the other side only
 //!    says that it is alive.
 //! 2. What waits goes together: several questions to one peer leave in one write.
-//! 3. What a link did not send is thrown away when it breaks or cannot be made. The protocol asks again; a message that
+//! 3. A link is lost when the other side is silent and takes nothing: a large frame that is on its way, however slowly,
+//!    keeps it up.
+//! 4. What a link did not send is thrown away when it breaks or cannot be made. The protocol asks again; a message that
 //!    is held up is worth less than none.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
@@ -101,9 +104,10 @@ async fn carry(shared: &Shared, frames: Frames<Stream>, member: Member, queue: &
         reader
     });
     let writer = writer.expect("the stream was split");
+    let moved = AtomicBool::new(false);
     let lost = tokio::select! {
-        lost = write(shared, writer, queue, times.ping) => lost,
-        lost = hear(reader, times.silence) => lost,
+        lost = write(shared, writer, queue, &moved) => lost,
+        lost = hear(reader, times.silence, &moved) => lost,
         () = queue.overflow() => Lost::Shed,
     };
     drop(gauge);
@@ -115,8 +119,13 @@ async fn carry(shared: &Shared, frames: Frames<Stream>, member: Member, queue: &
     shared.tell(Event::LinkLost(member)).await;
 }
 
-async fn write<W: AsyncWrite + Unpin>(shared: &Shared, mut writer: W, queue: &Queue, ping: Duration) -> Lost {
-    let mut pings = interval_at(Instant::now(), ping);
+async fn write<W: AsyncWrite + Unpin>(
+    shared: &Shared,
+    mut writer: W,
+    queue: &Queue,
+    moved: &AtomicBool,
+) -> Lost {
+    let mut pings = interval_at(Instant::now(), shared.settings.times.ping);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut batch = BytesMut::new();
     loop {
@@ -127,26 +136,41 @@ async fn write<W: AsyncWrite + Unpin>(shared: &Shared, mut writer: W, queue: &Qu
                 0
             }
         };
-        if writer.write_all(&batch).await.is_err() || writer.flush().await.is_err() {
+        let bytes = batch.len();
+        if write_out(&mut writer, &mut batch, moved).await.is_err() {
             return Lost::Broken;
         }
         if frames > 0 {
             count(&shared.counters.frames_out, frames);
-            count(&shared.counters.bytes_out, batch.len());
+            count(&shared.counters.bytes_out, bytes);
             shared.counters.flushes.fetch_add(1, Ordering::Relaxed);
         }
-        batch.clear();
-        if batch.capacity() > KEPT {
-            batch = BytesMut::new();
-        }
+        batch = if bytes > KEPT { BytesMut::new() } else { batch };
     }
 }
 
+/// Gives a batch to the system. Parts of it that are taken before its last one show that the other side takes something:
+/// what fits into the system's own buffer shows nothing.
+async fn write_out<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    batch: &mut BytesMut,
+    moved: &AtomicBool,
+) -> io::Result<()> {
+    while batch.has_remaining() {
+        if writer.write_buf(batch).await? == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        moved.fetch_or(batch.has_remaining(), Ordering::Relaxed);
+    }
+    writer.flush().await
+}
+
 /// Hears that the other side is alive.
-async fn hear<R: AsyncRead + Unpin>(mut frames: Frames<R>, silence: Duration) -> Lost {
+async fn hear<R: AsyncRead + Unpin>(mut frames: Frames<R>, silence: Duration, moved: &AtomicBool) -> Lost {
     loop {
-        match frames.next_within(silence).await {
+        match frames.next(silence).await {
             Ok(frame) if frame.kind == Kind::Pong => {}
+            Err(End::Silent) if moved.swap(false, Ordering::Relaxed) => {}
             Ok(_) | Err(End::Gone | End::Tls | End::Frame(_) | End::Silent) => return Lost::Broken,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsStream;
 use tokio_util::either::Either;
 
@@ -72,22 +73,21 @@ impl<S> Frames<S> {
 }
 
 impl<S: AsyncRead + Unpin> Frames<S> {
-    /// The next frame. Nothing is lost where this is cancelled.
-    pub(super) async fn next(&mut self) -> Result<Frame, End> {
+    /// The next frame, where something comes within each such time: a large frame may take longer than that. Nothing is
+    /// lost where this is cancelled.
+    pub(super) async fn next(&mut self, patience: Duration) -> Result<Frame, End> {
         loop {
             if let Some(frame) = frame::decode(&mut self.buffer, self.largest).map_err(End::Frame)? {
                 return Ok(frame);
             }
             self.buffer.reserve(READ);
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err(End::Gone);
+            match timeout(patience, self.stream.read_buf(&mut self.buffer)).await {
+                Ok(Ok(1..)) => {}
+                Ok(Ok(0)) => return Err(End::Gone),
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => return Err(End::Silent),
             }
         }
-    }
-
-    /// The next frame, where one comes in time.
-    pub(super) async fn next_within(&mut self, patience: Duration) -> Result<Frame, End> {
-        tokio::time::timeout(patience, self.next()).await.unwrap_or(Err(End::Silent))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Peers that misbehave, and a crowd at the door, while a good pair goes on exchanging.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use abide_cluster::codec::MAX_MESSAGE;
@@ -12,7 +13,6 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tracing::subscriber::DefaultGuard;
 
 use crate::node::{ByHand, Node, PATIENCE, plain, settings};
 
@@ -47,7 +47,7 @@ impl Pair {
         };
         let done = tokio::select! {
             () = exchange => unreachable!("it goes on"),
-            done = timeout(PATIENCE, attack(&one.transport)) => done.expect("the attack ends"),
+            done = timeout(4 * PATIENCE, attack(&one.transport)) => done.expect("the attack ends"),
         };
         assert_eq!(two.transport.counts().lost, 0, "the pair's links are up");
         (done, answered)
@@ -72,14 +72,19 @@ async fn until(transport: &Transport, mut is: impl FnMut(&Counts) -> bool) {
     }
 }
 
-/// What this thread writes to the log while it lives.
-struct Log(Arc<Mutex<Vec<u8>>>, #[allow(dead_code, reason = "ends when it goes")] DefaultGuard);
+thread_local! {
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-struct Sink(Arc<Mutex<Vec<u8>>>);
+/// What this thread writes to the log from here on: each test has a thread and a runtime of its own. One subscriber serves
+/// them all, for what a call site is worth is remembered for every thread.
+struct Log;
+
+struct Sink;
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOGGED.with_borrow_mut(|logged| logged.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -90,15 +95,16 @@ impl Write for Sink {
 
 impl Log {
     fn begin() -> Self {
-        let text = Arc::new(Mutex::new(Vec::new()));
-        let sink = text.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || Sink(sink.clone()));
-        Self(text, tracing::subscriber::set_default(subscriber.finish()))
+        static SUBSCRIBED: Once = Once::new();
+        SUBSCRIBED.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| Sink).init());
+        LOGGED.with_borrow_mut(Vec::clear);
+        Self
     }
 
     fn lines(&self, with: &str) -> usize {
-        let text = self.0.lock().unwrap();
-        String::from_utf8_lossy(&text).lines().filter(|line| line.contains(with)).count()
+        let count =
+            |text: &Vec<u8>| String::from_utf8_lossy(text).lines().filter(|line| line.contains(with)).count();
+        LOGGED.with_borrow(count)
     }
 }
 

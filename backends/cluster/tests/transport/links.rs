@@ -5,6 +5,7 @@ use std::time::Duration;
 use abide_cluster::codec::MAX_MESSAGE;
 use abide_cluster::transport::{ClusterName, Event, Identity, OpenError, Refusal, Transport, Unsent};
 use bytes::Bytes;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
 use crate::node::{ByHand, Node, identity, member, plain, secret, settings};
@@ -92,6 +93,27 @@ async fn a_link_that_is_not_answered_is_lost_within_its_silence() {
     let began = std::time::Instant::now();
     one.find(|event| matches!(event, Event::LinkLost(_)).then_some(())).await;
     assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_large_frame_that_takes_longer_than_the_silence_keeps_its_link_up() {
+    let mut patient = plain(1);
+    patient.times.silence = Duration::from_secs(1);
+    let mut one = Node::open(patient).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    one.transport.send(at, Bytes::from(vec![7; 32 << 20])).unwrap();
+    let mut peer = ByHand::over(listener.accept().await.unwrap().0);
+    peer.hear().await.unwrap();
+    peer.say(abide_cluster::transport::frame::Kind::Hello, &ByHand::hello(2).encode()).await;
+    let (began, mut left, mut part) = (std::time::Instant::now(), 32_usize << 20, vec![0; 64 << 10]);
+    while left > 4 << 20 {
+        left -= peer.stream.read(&mut part).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(began.elapsed() > Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!(one.transport.counts().lost, 0);
+    one.find(|event| matches!(event, Event::LinkLost(_)).then_some(())).await;
 }
 
 #[tokio::test]
