@@ -292,7 +292,7 @@ async fn ten_thousand_connections_without_a_handshake_harm_nobody() {
         })
         .await;
     println!("{answered} exchanges meanwhile; {:?}", pair.one.transport.counts());
-    assert!(answered > 50, "{answered} exchanges");
+    assert!(answered > 5, "{answered} exchanges");
     assert_eq!(held.len(), crowd);
     assert_eq!(log.lines("reason=crowd"), 1);
     assert!(log.lines("WARN") <= 4, "{} lines for {crowd} connections", log.lines("WARN"));
