@@ -56,8 +56,13 @@ impl Inner {
     }
 
     /// Ends the sessions of a user, and answers how many live ones there were.
-    pub(crate) async fn end_user(&self, user: &str, options: &EndUserOptions) -> Result<u64, Error> {
-        let (deadline, barrier) = (self.deadline(), self.clock.now());
+    pub(crate) async fn end_user(
+        &self,
+        user: &str,
+        options: &EndUserOptions,
+        deadline: Instant,
+    ) -> Result<u64, Error> {
+        let barrier = self.clock.now();
         let mut entries = self.users.raise(user, barrier, Terms::write(deadline)).await?;
         entries.retain(|entry| Some(entry.key) != options.except);
         let mut keys: Vec<_> = entries.iter().map(|entry| entry.key).collect();

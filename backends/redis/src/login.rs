@@ -111,8 +111,9 @@ impl Inner {
         key: &SessionKey,
         record: Record,
         options: &CreateOptions,
+        deadline: Instant,
     ) -> Result<Loaded, Error> {
-        let (deadline, wanted) = (self.deadline(), self.replicas(options.durability));
+        let wanted = self.replicas(options.durability);
         if self.ended.contains(key) || record.over(self.now()).is_some() {
             return Err(ErrorKind::Ended.into());
         }

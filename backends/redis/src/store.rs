@@ -11,6 +11,7 @@ use abide_core::{
     SessionStore, UserPage, Version,
 };
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use crate::builder::RedisStoreBuilder;
 use crate::combine::lost;
@@ -36,13 +37,13 @@ impl RedisStore {
     }
 
     /// Carries out a write in a task of its own: what takes several steps must not stop between two of them because the
-    /// caller was dropped.
-    async fn whole<T, Fut>(&self, write: impl FnOnce(Arc<Inner>) -> Fut) -> Result<T, Error>
+    /// caller was dropped. Its deadline counts from the call, for a busy runtime may begin it late.
+    async fn whole<T, Fut>(&self, write: impl FnOnce(Arc<Inner>, Instant) -> Fut) -> Result<T, Error>
     where
         T: Send + 'static,
         Fut: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        tokio::spawn(write(self.0.clone())).await.unwrap_or_else(|_| Err(lost()))
+        tokio::spawn(write(self.0.clone(), self.0.deadline())).await.unwrap_or_else(|_| Err(lost()))
     }
 }
 
@@ -61,7 +62,10 @@ impl SessionStore for RedisStore {
         options: &CreateOptions,
     ) -> Result<Loaded, Error> {
         let (key, options) = (*key, *options);
-        self.whole(|inner| async move { inner.create_session(&key, record, &options).await }).await
+        let create = |inner: Arc<Inner>, deadline| async move {
+            inner.create_session(&key, record, &options, deadline).await
+        };
+        self.whole(create).await
     }
 
     async fn load(&self, key: &SessionKey, options: &LoadOptions) -> Result<Option<Loaded>, Error> {
@@ -112,7 +116,7 @@ impl SessionStore for RedisStore {
         options: &EndOptions,
     ) -> Result<EndOutcome, Error> {
         let (key, options) = (*key, *options);
-        self.whole(|inner| async move { end(&inner, &key, reason, &options).await }).await
+        self.whole(|inner, deadline| async move { end(&inner, &key, reason, &options, deadline).await }).await
     }
 
     async fn of_user(&self, user: &str, page: &Page) -> Result<UserPage, Error> {
@@ -121,11 +125,11 @@ impl SessionStore for RedisStore {
 
     async fn end_user(&self, user: &str, options: &EndUserOptions) -> Result<u64, Error> {
         let (user, options) = (user.to_owned(), *options);
-        self.whole(|inner| async move { inner.end_user(&user, &options).await }).await
+        self.whole(|inner, deadline| async move { inner.end_user(&user, &options, deadline).await }).await
     }
 
     async fn end_all(&self, reason: EndReason) -> Result<u64, Error> {
-        self.whole(|inner| async move { inner.end_all(reason).await }).await
+        self.whole(|inner, _| async move { inner.end_all(reason).await }).await
     }
 
     async fn ready(&self) -> Readiness {
@@ -160,8 +164,9 @@ async fn end(
     key: &SessionKey,
     reason: EndReason,
     options: &EndOptions,
+    deadline: Instant,
 ) -> Result<EndOutcome, Error> {
-    let (deadline, now) = (inner.deadline(), inner.now());
+    let now = inner.now();
     let replicas = inner.replicas(options.durability).max(inner.at_hand(key));
     let known = inner.recent.get(key);
     let leave = async {

@@ -42,10 +42,11 @@ const TOMBSTONES: Duration = Duration::from_secs(3);
 pub async fn run(scenario: Scenario) -> Outcome {
     let mut rig = Rig::start(scenario.setup).await;
     let store = open(&rig, scenario.replicas);
-    let load = Load::start(&store, rig.affected().await);
+    let load = Load::start(&store, rig.masters().await);
     sleep(BEFORE).await;
     rig.strike(scenario.fault).await;
     let fault = Instant::now();
+    let replaced = rig.replaced().await;
     rig.settled().await;
     sleep(AFTERWARDS).await;
     let back = rig.mend().await;
@@ -54,7 +55,7 @@ pub async fn run(scenario: Scenario) -> Outcome {
     sleep(TOMBSTONES).await;
     // Another process, which remembers nothing. The first one lives on until all is counted.
     let other = open(&rig, 0);
-    let outcome = seen.verify(scenario, Times { fault, back }, &other).await;
+    let outcome = seen.verify(scenario, Times { fault, replaced, back }, &other).await;
     drop(store);
     outcome
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::outcome::Seen;
-use crate::rig::Concern;
+use crate::rig::Masters;
 
 const VISITORS: u64 = 16;
 const BETWEEN_VISITS: Duration = Duration::from_millis(2);
@@ -32,7 +32,7 @@ pub(crate) struct Load {
 
 struct Shared {
     store: RedisStore,
-    concern: Concern,
+    masters: Masters,
     stop: AtomicBool,
     seen: Mutex<Seen>,
 }
@@ -43,14 +43,15 @@ pub(crate) struct Call {
     pub(crate) took: Duration,
     pub(crate) error: Option<ErrorKind>,
     pub(crate) wrote: bool,
-    /// Whether it was for the struck master.
-    pub(crate) concerned: bool,
+    pub(crate) key: SessionKey,
+    /// Whose it was.
+    pub(crate) master: usize,
 }
 
 impl Load {
-    pub(crate) fn start(store: &RedisStore, concern: Concern) -> Self {
+    pub(crate) fn start(store: &RedisStore, masters: Masters) -> Self {
         let shared =
-            Shared { store: store.clone(), concern, stop: AtomicBool::new(false), seen: Mutex::default() };
+            Shared { store: store.clone(), masters, stop: AtomicBool::new(false), seen: Mutex::default() };
         let (shared, mut tasks) = (Arc::new(shared), JoinSet::new());
         for visitor in 0..VISITORS {
             let (shared, stamps) = (shared.clone(), Stamps::new(visitor));
@@ -93,8 +94,11 @@ impl Shared {
         changes.set(VALUE, *b"1");
         let options = CommitOptions::default();
         let commit = self.store.commit(&key, loaded.version, &changes, &options);
-        if self.call(&key, true, commit).await.is_ok() {
-            self.note(|seen| seen.written.push(key));
+        match self.call(&key, true, commit).await {
+            Ok(_) => self.note(|seen| seen.written.push(key)),
+            // Nobody is left to log out; whether a new master never had the session is looked at in the end.
+            Err(error) if error.kind() == ErrorKind::Missing => return,
+            Err(_) => {}
         }
         if leaves {
             // From the first attempt on nobody can say whether the session should be there.
@@ -120,7 +124,8 @@ impl Shared {
             took: begun.elapsed(),
             error: answer.as_ref().err().map(Error::kind),
             wrote,
-            concerned: self.concern.is(key),
+            key: *key,
+            master: self.masters.of(key),
         };
         self.note(|seen| seen.calls.push(call));
         answer

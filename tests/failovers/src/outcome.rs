@@ -10,10 +10,11 @@ use futures_util::stream;
 use tokio::time::{Instant, sleep};
 
 use crate::load::{Call, VALUE};
+use crate::rig::STRUCK;
 use crate::scenario::{Scenario, Setup};
 
 const AT_ONCE: usize = 64;
-/// By then a hung server is given up and nobody waits for the next connection any more.
+/// By then a hung server is given up, and nobody waits for the next connection any more.
 const KNOWN_AFTER: Duration = Duration::from_secs(2);
 
 /// What the visitors did and met.
@@ -34,6 +35,8 @@ pub(crate) struct Seen {
 #[derive(Clone, Copy)]
 pub(crate) struct Times {
     pub(crate) fault: Instant,
+    /// When the servers had another master.
+    pub(crate) replaced: Option<Instant>,
     /// When the struck server came back.
     pub(crate) back: Instant,
 }
@@ -44,15 +47,18 @@ pub(crate) struct Times {
 pub struct Outcome {
     /// What was done.
     pub scenario: Scenario,
+    /// From the fault to when the servers were seen to have another master: their own part in what follows.
+    pub replaced: Option<Duration>,
     /// From the fault to the answer of the first write of those begun after it that concern the struck master.
     pub first_write: Option<Duration>,
     /// From the fault to the answer of the last write that was begun after it and refused.
     pub last_error: Option<Duration>,
     /// From the return of the struck server to the answer of the next write that concerns it: for a single one.
     pub healed: Option<Duration>,
-    /// How long refusals took that began when everybody knew of the outage: half of them, and all but one in a hundred.
+    /// How long refusals took that began when the breaker of their master was open: half of them, and all but one in a
+    /// hundred.
     pub refusals: Option<(Duration, Duration)>,
-    /// The errors, by kind.
+    /// The errors, by kind. That a session is missing which is among the [lost](Self::lost) is none of its own.
     pub errors: BTreeMap<String, usize>,
     /// The longest call.
     pub longest: Duration,
@@ -72,29 +78,31 @@ impl Seen {
         let staying = |keys: &[SessionKey]| -> Vec<SessionKey> {
             keys.iter().filter(|key| !self.leaving.contains(key)).copied().collect()
         };
-        let created = count(other, staying(&self.created), |found| found.is_none()).await;
-        let written = count(other, staying(&self.written), |found| {
+        let created = which(other, staying(&self.created), |found| found.is_none()).await;
+        let written = which(other, staying(&self.written), |found| {
             found.is_none_or(|found| found.record.value(VALUE).is_none())
         })
         .await;
-        let undone = count(other, self.left.clone(), |found| found.is_some()).await;
+        let undone = which(other, self.left.clone(), |found| found.is_some()).await;
         Outcome {
             scenario,
+            replaced: times.replaced.map(|replaced| replaced - times.fault),
             first_write: self.first_write(times.fault),
             last_error: self.last_error(times.fault),
             healed: (scenario.setup == Setup::Single).then(|| self.first_write(times.back)).flatten(),
             refusals: self.refusals(times.fault),
-            errors: self.errors(),
+            errors: self.errors(&created),
             longest: self.calls.iter().map(|call| call.took).max().unwrap_or_default(),
             acknowledged: self.created.len() + self.written.len(),
-            lost: created + written,
+            lost: created.len() + written.len(),
             logouts: self.left.len(),
-            undone,
+            undone: undone.len(),
         }
     }
 
     fn first_write(&self, fault: Instant) -> Option<Duration> {
-        let good = self.calls.iter().filter(|call| call.wrote && call.concerned && call.error.is_none());
+        let good =
+            self.calls.iter().filter(|call| call.wrote && call.master == STRUCK && call.error.is_none());
         good.filter(|call| call.begun >= fault).map(|call| call.begun + call.took - fault).min()
     }
 
@@ -104,31 +112,40 @@ impl Seen {
     }
 
     fn refusals(&self, fault: Instant) -> Option<(Duration, Duration)> {
-        let refused = self.calls.iter().filter(|call| call.error == Some(ErrorKind::Unavailable));
-        let known = refused.filter(|call| call.begun >= fault + KNOWN_AFTER);
+        let refused = || self.calls.iter().filter(|call| call.error == Some(ErrorKind::Unavailable));
+        // A living master of a Cluster that is down is an outage of its own: it is known once the first was refused.
+        let known = |master| match master {
+            STRUCK => Some(fault + KNOWN_AFTER),
+            _ => refused().filter(|call| call.master == master).map(|call| call.begun + call.took).min(),
+        };
+        let known: Vec<_> = (0..=self.calls.iter().map(|call| call.master).max()?).map(known).collect();
+        let known = refused().filter(|call| known[call.master].is_some_and(|known| call.begun >= known));
         let mut took: Vec<_> = known.map(|call| call.took).collect();
         took.sort_unstable();
         Some((*took.get(took.len() / 2)?, *took.get(took.len() * 99 / 100)?))
     }
 
-    fn errors(&self) -> BTreeMap<String, usize> {
+    fn errors(&self, lost: &HashSet<SessionKey>) -> BTreeMap<String, usize> {
         let mut errors = BTreeMap::new();
-        for error in self.calls.iter().filter_map(|call| call.error) {
-            *errors.entry(format!("{error:?}")).or_default() += 1;
+        for call in &self.calls {
+            let Some(error) = call.error else { continue };
+            if error != ErrorKind::Missing || !lost.contains(&call.key) {
+                *errors.entry(format!("{error:?}")).or_default() += 1;
+            }
         }
         errors
     }
 }
 
-/// How many of the sessions are found to be `bad`.
-async fn count(
+/// Which of the sessions are found to be `bad`.
+async fn which(
     store: &impl SessionStore,
     keys: Vec<SessionKey>,
     bad: impl Fn(Option<&Loaded>) -> bool,
-) -> usize {
-    let looks = stream::iter(keys).map(|key| async move { load(store, &key).await.unwrap() });
+) -> HashSet<SessionKey> {
+    let looks = stream::iter(keys).map(|key| async move { (key, load(store, &key).await.unwrap()) });
     let found = looks.buffer_unordered(AT_ONCE);
-    found.filter(|found| std::future::ready(bad(found.as_ref()))).count().await
+    found.filter_map(|(key, found)| std::future::ready(bad(found.as_ref()).then_some(key))).collect().await
 }
 
 /// Loads a session, with patience: the store may only just have connected.
@@ -144,9 +161,9 @@ async fn load(store: &impl SessionStore, key: &SessionKey) -> Result<Option<Load
 
 impl Outcome {
     /// The head of the table.
-    pub const HEAD: &'static str = "| servers | fault | durability | first good write | last error | healed | refused in \
-                                    (50 %, 99 %) | errors | longest call | writes answered | lost | logouts answered | \
-                                    undone |\n|---|---|---|--:|--:|--:|--:|---|--:|--:|--:|--:|--:|";
+    pub const HEAD: &'static str = "| servers | fault | durability | new master | first good write | last error | healed | \
+                                    refused in (50 %, 99 %) | errors | longest call | writes answered | lost | logouts \
+                                    answered | undone |\n|---|---|---|--:|--:|--:|--:|--:|---|--:|--:|--:|--:|--:|";
 }
 
 /// A row of the table.
@@ -159,8 +176,9 @@ impl fmt::Display for Outcome {
         let errors: Vec<_> = self.errors.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         write!(
             f,
-            "| {setup} | {fault} | {} | {} | {} | {} | {refusals} | {} | {} | {} | {} | {} | {} |",
+            "| {setup} | {fault} | {} | {} | {} | {} | {} | {refusals} | {} | {} | {} | {} | {} | {} |",
             self.scenario.durability(),
+            time(self.replaced),
             time(self.first_write),
             time(self.last_error),
             time(self.healed),

@@ -20,20 +20,23 @@ pub(crate) enum Rig {
     Cluster(RedisCluster),
 }
 
-/// The master that the fault is done to: in a Cluster the first, which has the lowest slots.
-const STRUCK: usize = 0;
+/// The master that the fault is done to.
+pub(crate) const STRUCK: usize = 0;
+const MASTERS: usize = 3;
+const SLOTS: u16 = 16_384;
 
-/// Which sessions the fault concerns.
-#[derive(Clone, Copy)]
-pub(crate) struct Concern {
-    /// The last slot of the struck master.
-    last: u16,
+/// Which master has which sessions, at the start.
+pub(crate) struct Masters {
+    /// The last slot of each, in their order.
+    last: Vec<usize>,
 }
 
-impl Concern {
-    pub(crate) fn is(self, key: &SessionKey) -> bool {
+impl Masters {
+    /// The master of a session; that of [`STRUCK`] is struck.
+    pub(crate) fn of(&self, key: &SessionKey) -> usize {
         let name = format!("abide:s:{}", URL_SAFE_NO_PAD.encode(key.as_bytes()));
-        crc16::State::<crc16::XMODEM>::calculate(name.as_bytes()) % 16_384 <= self.last
+        let slot = usize::from(crc16::State::<crc16::XMODEM>::calculate(name.as_bytes()) % SLOTS);
+        self.last.partition_point(|last| *last < slot)
     }
 }
 
@@ -60,14 +63,17 @@ impl Rig {
         }
     }
 
-    /// Which sessions the fault will concern.
-    pub(crate) async fn affected(&self) -> Concern {
+    /// Which master has which sessions.
+    pub(crate) async fn masters(&self) -> Masters {
         match self {
-            Self::Single(_) | Self::Sentinel(_) => Concern { last: u16::MAX },
+            Self::Single(_) | Self::Sentinel(_) => Masters { last: vec![SLOTS.into()] },
             Self::Cluster(cluster) => {
-                let (first, last) = cluster.slots_of(STRUCK).await[0];
-                assert_eq!(first, 0, "the first master has the lowest slots");
-                Concern { last: u16::try_from(last).unwrap() }
+                let mut last = Vec::new();
+                for master in 0..MASTERS {
+                    last.push(cluster.slots_of(master).await[0].1);
+                }
+                assert!(last.is_sorted(), "each has one range, in their order: {last:?}");
+                Masters { last }
             }
         }
     }
@@ -84,22 +90,31 @@ impl Rig {
         }
     }
 
-    /// Waits until somebody else is the master, and all others agree.
-    pub(crate) async fn settled(&self) {
+    /// Waits until the servers have somebody else for the master, and answers when that was seen. Nobody replaces a single
+    /// server.
+    pub(crate) async fn replaced(&self) -> Option<Instant> {
         match self {
-            Self::Single(_) => {}
+            Self::Single(_) => return None,
             Self::Sentinel(set) => {
                 while set.master().await == STRUCK {
                     sleep(BETWEEN_LOOKS).await;
                 }
-                set.settled().await;
             }
             Self::Cluster(cluster) => {
                 while !cluster.slots_of(STRUCK).await.is_empty() {
                     sleep(BETWEEN_LOOKS).await;
                 }
-                cluster.settled().await;
             }
+        }
+        Some(Instant::now())
+    }
+
+    /// Waits until all agree on who the master is.
+    pub(crate) async fn settled(&self) {
+        match self {
+            Self::Single(_) => {}
+            Self::Sentinel(set) => set.settled().await,
+            Self::Cluster(cluster) => cluster.settled().await,
         }
     }
 
@@ -112,11 +127,7 @@ impl Rig {
             struck.restart().await;
         }
         let back = Instant::now();
-        match self {
-            Self::Single(_) => {}
-            Self::Sentinel(set) => set.settled().await,
-            Self::Cluster(cluster) => cluster.settled().await,
-        }
+        self.settled().await;
         back
     }
 

@@ -130,3 +130,117 @@ async fn to_the_end_of_the_queue() {
 fn cut_off() -> RedisError {
     std::io::Error::new(std::io::ErrorKind::BrokenPipe, "the commands were cut off").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::Context;
+
+    use redis::RedisConnectionInfo;
+    use tokio::io::{
+        AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, DuplexStream, ReadBuf,
+    };
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    const CROWD: usize = 200;
+
+    /// A stream that counts how often something is written into it.
+    struct Counted {
+        stream: DuplexStream,
+        writes: Arc<AtomicUsize>,
+    }
+
+    impl AsyncRead for Counted {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            into: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.stream).poll_read(cx, into)
+        }
+    }
+
+    impl AsyncWrite for Counted {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.writes.fetch_add(1, Ordering::Relaxed);
+            Pin::new(&mut self.stream).poll_write(cx, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.stream).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.stream).poll_shutdown(cx)
+        }
+    }
+
+    /// A server that answers each command with its last word, and the crowd once all of it has asked.
+    async fn serve(stream: DuplexStream) -> io::Result<()> {
+        let (reader, mut writer) = tokio::io::split(stream);
+        let (mut lines, mut crowd) = (BufReader::new(reader).lines(), Vec::new());
+        while let Some(line) = lines.next_line().await? {
+            let words = line.trim_start_matches('*').parse().unwrap_or(0);
+            let mut word = String::new();
+            for _ in 0..words {
+                lines.next_line().await?;
+                word = lines.next_line().await?.unwrap_or_default();
+            }
+            let reply = format!("+{word}\r\n");
+            if word.parse::<usize>().is_err() {
+                writer.write_all(reply.as_bytes()).await?;
+                continue;
+            }
+            crowd.push(reply);
+            if crowd.len() == CROWD {
+                writer.write_all(crowd.concat().as_bytes()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn connect() -> (MultiplexedConnection, Arc<AtomicUsize>) {
+        let ((stream, other), writes) = (tokio::io::duplex(1 << 20), Arc::new(AtomicUsize::new(0)));
+        tokio::spawn(serve(other));
+        let counted = Counted { stream, writes: writes.clone() };
+        let (made, connection) = oneshot::channel();
+        tokio::spawn(async move {
+            let info = RedisConnectionInfo::default();
+            let (connection, driver) = MultiplexedConnection::new(&info, counted).await.unwrap();
+            assert!(made.send(connection).is_ok());
+            driver.await;
+        });
+        (connection.await.unwrap(), writes)
+    }
+
+    // One worker: it takes up the driver of the connection right after whoever sent something first.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn commands_that_are_asked_for_at_the_same_time_go_in_few_writes_and_each_has_its_own_answer() {
+        let (connection, writes) = connect().await;
+        let before = writes.load(Ordering::Relaxed);
+        let crowd = tokio::spawn(async move {
+            let (batches, mut asked) = (Arc::new(Batches::default()), JoinSet::new());
+            for n in 0..CROWD {
+                let (batches, connection) = (batches.clone(), connection.clone());
+                asked.spawn(async move {
+                    let mut echo = Cmd::new();
+                    echo.arg("ECHO").arg(n);
+                    (n, batches.send(&connection, echo).await.unwrap())
+                });
+            }
+            asked.join_all().await
+        });
+        for (n, answer) in crowd.await.unwrap() {
+            assert_eq!(answer, Value::SimpleString(n.to_string()));
+        }
+        let (writes, most) = (writes.load(Ordering::Relaxed) - before, FEW + 1 + CROWD.div_ceil(MOST));
+        assert!(writes <= most, "{CROWD} commands went in {writes} writes, expected {most} or fewer");
+    }
+}

@@ -93,7 +93,7 @@ impl Cluster {
         Ok(map.masters().cloned().collect())
     }
 
-    /// Whether every slot has a master within reach.
+    /// Whether every slot has a master within reach that serves.
     pub(super) fn ready(&self) -> bool {
         self.0.nodes.map.borrow().as_ref().is_some_and(|map| map.is_whole() && map.is_up())
     }

@@ -112,7 +112,7 @@ async fn exchange_from(
     wait: usize,
     terms: Terms,
 ) -> Result<Acknowledged, Error> {
-    let mut progress = Progress::new(commands, terms);
+    let mut progress = Progress::new(key, commands, terms);
     let mut asked = None;
     loop {
         let asking = asked.is_some();
@@ -171,6 +171,7 @@ enum Next {
 
 /// How far the commands have come.
 struct Progress<'a> {
+    key: &'a [u8],
     commands: &'a Pipeline,
     terms: Terms,
     /// The replies so far; none where the command is still to be run. Empty before the first trip.
@@ -180,8 +181,8 @@ struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    fn new(commands: &'a Pipeline, terms: Terms) -> Self {
-        Self { commands, terms, replies: Vec::new(), redirections: 0, refusals: 0 }
+    fn new(key: &'a [u8], commands: &'a Pipeline, terms: Terms) -> Self {
+        Self { key, commands, terms, replies: Vec::new(), redirections: 0, refusals: 0 }
     }
 
     /// The commands that are still to be run.
@@ -214,13 +215,12 @@ impl<'a> Progress<'a> {
         }
         let wrong = replies.iter().map(judge).find(|verdict| *verdict != Verdict::Answer);
         let Some(verdict) = wrong else {
-            link.pause.end();
             return Next::Done(self.done(replies, replicas, over));
         };
         let reply = replies.iter().find(|reply| judge(reply) == verdict).cloned().unwrap_or(Value::Nil);
         match verdict {
             Verdict::NotServing => link.fail(),
-            Verdict::Down => link.pause.begin(),
+            Verdict::Down => link.pause.begin(self.key),
             _ => {}
         }
         self.keep(replies);
@@ -260,6 +260,8 @@ impl<'a> Progress<'a> {
                 self.redirections += u32::from(verdict != Verdict::TryAgain);
                 self.redirections <= MOST_REDIRECTIONS
             }
+            // The next attempt waits for the server, or for as long as it may.
+            Verdict::Down => true,
             _ => false,
         };
         if !again || self.terms.remaining().is_zero() {

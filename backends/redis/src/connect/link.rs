@@ -1,8 +1,10 @@
 //! One connection to one server, and its health.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
@@ -11,14 +13,17 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::batch::Batches;
+use super::node::jittered;
 use super::pause::Pause;
 use super::pool::Taken;
 use super::target::{Opened, Place, Reach};
-use super::verdict::Lost;
+use super::verdict::{Lost, Verdict, judge};
 use super::watcher::{LinkEvent, LinkNumber};
 
 /// This many operations, or heartbeats, without an answer in a row, and a connection is replaced.
 const STRIKES: u32 = 3;
+/// How long after a refusal a server that refuses everybody is asked again.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// The count of replicas where the server does not tell.
 const UNKNOWN: usize = usize::MAX;
 
@@ -125,6 +130,27 @@ impl Link {
 
     /// Returns once the connection is no good any more, and says why.
     pub(super) async fn watch_over(&self, reach: &Reach) -> Failure {
+        tokio::select! {
+            failure = self.send_heartbeats(reach) => failure,
+            never = self.ask_in_pauses(reach.options.heartbeat) => match never {},
+        }
+    }
+
+    /// Asks a server that refuses everybody until it does not, in place of those who wait.
+    async fn ask_in_pauses(&self, within: Duration) -> Infallible {
+        loop {
+            let key = self.pause.begun().await;
+            sleep(jittered(BETWEEN_LOOKS)).await;
+            let mut get = Cmd::new();
+            get.arg("GET").arg(&*key);
+            let reply = self.send_one(get, Instant::now() + within).await;
+            if reply.is_ok_and(|reply| judge(&reply) != Verdict::Down) {
+                self.pause.end();
+            }
+        }
+    }
+
+    async fn send_heartbeats(&self, reach: &Reach) -> Failure {
         let (every, mut missed) = (reach.options.heartbeat, 0);
         loop {
             // One that was missed took its time already.

@@ -60,9 +60,9 @@ impl Map {
         !self.of.contains(&NOBODY)
     }
 
-    /// Whether every master is within reach.
+    /// Whether every master is within reach, and serves.
     pub(super) fn is_up(&self) -> bool {
-        self.masters().all(|master| master.link().is_some())
+        self.masters().all(Master::serves)
     }
 
     /// Whether there is no reason to look for another map.

@@ -14,7 +14,7 @@ use super::lanes::Lanes;
 use super::link::Link;
 use super::node::{Node, Source};
 use super::target::Reach;
-use super::verdict::{Lost, is_down};
+use super::verdict::Lost;
 use super::{Acknowledged, LinkNumber, Terms};
 
 /// The part of the remaining time that replicas are waited for; the rest is for the answer's way back.
@@ -70,6 +70,11 @@ impl Master {
         self.node.now()
     }
 
+    /// Whether it is within reach, and serves.
+    pub(super) fn serves(&self) -> bool {
+        self.link().is_some_and(|link| link.pause.is_none())
+    }
+
     pub(super) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.node, &other.node)
     }
@@ -77,9 +82,6 @@ impl Master {
     /// Sends commands, and waits for replicas in the same trip: for no more of them than are connected.
     pub(super) async fn send(&self, commands: &Pipeline, wait: usize, terms: Terms) -> Result<Trip, Failed> {
         let link = self.node.link(terms.deadline).await.map_err(Failed::Away)?;
-        if !link.pause.lets_through() {
-            return Err(Failed::Away(is_down()));
-        }
         if let Some(connected) = link.replicas().filter(|connected| *connected < terms.needs) {
             let text = format!("{connected} replicas are connected, {} were asked for", terms.needs);
             return Err(Failed::Away(Error::new(ErrorKind::Unavailable, text)));

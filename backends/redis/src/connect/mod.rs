@@ -19,7 +19,7 @@
 //! | `pool`, `no_pool` | connections of a pool that the application brought |
 //! | `node` | the shared connection of a master, whichever server that is: connects again, refuses meanwhile |
 //! | `link` | one connection to one server, and its health |
-//! | `pause` | a server that refuses everybody is asked by one now and then |
+//! | `pause` | a server that refuses everybody is asked in the background |
 //! | `batch` | commands that are asked for at the same time go together |
 //! | `backoff` | how long to wait before the next attempt |
 //! | `sentinel` | who the master is, by the sentinels |
@@ -33,8 +33,9 @@
 //! connection for as long as [`LinkOptions::patience`] says, and no longer: afterwards each is refused at once. One task
 //! for each master looks for it, however many wait. The first connection that answers to a greeting ends the outage.
 //!
-//! A master of a Cluster that is down answers, and refuses: it is asked by one operation every 20 ms, and the others are refused
-//! here.
+//! A master of a Cluster that is down answers, and refuses. That is an outage as any other: operations wait as long, and are
+//! refused here afterwards. In the background one question every 20 ms finds its end, so that no operation is held up for the
+//! sake of that.
 //!
 //! Nothing that may write is sent twice, but where the server said that it did nothing.
 

@@ -15,6 +15,7 @@ use super::link::{Failure, Link};
 use super::pool::Brought;
 use super::sentinel::Sentinels;
 use super::target::{Place, Reach};
+use super::verdict::is_down;
 use super::watcher::{LinkEvent, LinkNumber};
 
 const FIRST_BACKOFF: Duration = Duration::from_millis(20);
@@ -88,8 +89,20 @@ impl Node {
         Self { state, patience, task }
     }
 
-    /// The connection. Waits for one while the outage is young; later it refuses at once.
+    /// The connection, once its server serves. Waits for that while the outage is young; later it refuses at once.
     pub(super) async fn link(&self, deadline: Instant) -> Result<Arc<Link>, Error> {
+        loop {
+            let link = self.connected(deadline).await?;
+            if link.pause.is_none() {
+                return Ok(link);
+            }
+            if !link.pause.is_over(deadline, self.patience).await {
+                return Err(is_down());
+            }
+        }
+    }
+
+    async fn connected(&self, deadline: Instant) -> Result<Arc<Link>, Error> {
         let until = match &*self.state.borrow() {
             State::Up(link) => return Ok(link.clone()),
             State::Down(outage) => deadline.min(outage.since + self.patience),
@@ -222,6 +235,7 @@ impl Keeper {
         };
         tracing::warn!(server = %link.place(), reason = %failure, "gave up the connection to the redis master");
         self.state.send_replace(State::Down(Outage::begin()));
+        link.pause.leave();
         link.tell(&self.reach, LinkEvent::Lost);
         if let Failure::Moved(place) = failure {
             self.next = Some(place);

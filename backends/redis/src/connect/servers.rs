@@ -181,11 +181,11 @@ impl Servers {
         self.0.changes.clone()
     }
 
-    /// Whether every master is within reach.
+    /// Whether every master is within reach, and none says that its Cluster is down.
     #[must_use]
     pub fn ready(&self) -> bool {
         match &self.0.route {
-            Route::One(master) => master.link().is_some(),
+            Route::One(master) => master.serves(),
             Route::Cluster(cluster) => cluster.ready(),
         }
     }

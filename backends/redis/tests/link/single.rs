@@ -35,14 +35,11 @@ async fn a_script_that_the_server_forgot_is_sent_again_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_at_the_same_time_goes_together_and_each_has_its_own_answer() {
+async fn each_of_many_that_are_asked_for_at_the_same_time_has_its_own_answer() {
     let redis = Redis::single().await;
     let servers = open(&redis.url());
     up(&servers).await;
     let script = Script::new("if ARGV[1] == '7' then return redis.call('LPUSH', KEYS[1]) end return ARGV[1]");
-    servers.invoke(b"a", &script, &[b"0"], Terms::write(soon())).await.unwrap();
-    let reads = async || redis.info("total_reads_processed").await.parse::<u64>().unwrap();
-    let before = reads().await;
     let calls = (0..200).map(|n: u32| {
         let (servers, script) = (&servers, &script);
         async move { servers.invoke(b"a", script, &[n.to_string().as_bytes()], Terms::write(soon())).await }
@@ -53,9 +50,6 @@ async fn what_is_asked_for_at_the_same_time_goes_together_and_each_has_its_own_a
             answer => assert_eq!(answer, Value::BulkString(n.to_string().into_bytes())),
         }
     }
-    // Beside them a few heartbeats, and the two questions about the count.
-    let reads = reads().await - before;
-    assert!(reads < 40, "200 scripts were read in {reads}");
 }
 
 #[tokio::test]

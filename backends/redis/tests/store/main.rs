@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod combining;
+mod deadlines;
 mod ended;
 mod expiry;
 mod old;

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use abide_harness::Redis;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
+
+use super::{bulk, command};
 
 const NAME: &str = "main";
 
@@ -103,28 +104,4 @@ fn answer(command: &[String], master: &Mutex<SocketAddr>, channels: &mut Vec<Str
 
 fn message(kind: &str, channel: &str, content: &str) -> String {
     format!("*3\r\n{}{}{content}", bulk(kind), bulk(channel))
-}
-
-fn bulk(text: &str) -> String {
-    format!("${}\r\n{text}\r\n", text.len())
-}
-
-/// The words of the next command; nothing where the client is gone.
-async fn command(reader: &mut BufReader<OwnedReadHalf>) -> Option<Vec<String>> {
-    let count = number(reader).await?;
-    let mut words = Vec::new();
-    for _ in 0..count {
-        let mut word = vec![0; number(reader).await? + 2];
-        reader.read_exact(&mut word).await.ok()?;
-        word.truncate(word.len() - 2);
-        words.push(String::from_utf8(word).ok()?);
-    }
-    Some(words)
-}
-
-/// `*3` or `$12`.
-async fn number(reader: &mut BufReader<OwnedReadHalf>) -> Option<usize> {
-    let mut line = String::new();
-    reader.read_line(&mut line).await.ok()?;
-    line.trim_end().get(1..)?.parse().ok()
 }
