@@ -38,6 +38,7 @@ struct Shared {
 }
 
 /// What one call of the store came to.
+#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) begun: Instant,
     pub(crate) took: Duration,

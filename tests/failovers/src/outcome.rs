@@ -191,3 +191,38 @@ impl fmt::Display for Outcome {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn failed(error: ErrorKind, key: u8, master: usize, begun: Instant, took: Duration) -> Call {
+        let key = SessionKey::from_bytes([key; 16]);
+        Call { begun, took, error: Some(error), wrote: true, key, master }
+    }
+
+    #[test]
+    fn that_a_session_is_missing_is_an_error_unless_it_is_among_the_lost() {
+        let (now, lost) = (Instant::now(), HashSet::from([SessionKey::from_bytes([1; 16])]));
+        let calls = [1, 1, 2].map(|key| failed(ErrorKind::Missing, key, STRUCK, now, MS));
+        let mut seen = Seen { calls: calls.into(), ..Seen::default() };
+        seen.calls.push(failed(ErrorKind::Ambiguous, 1, STRUCK, now, MS));
+        let errors = seen.errors(&lost);
+        assert_eq!(errors, [("Missing".to_owned(), 1), ("Ambiguous".to_owned(), 1)].into());
+    }
+
+    #[test]
+    fn refusals_count_from_when_the_breaker_of_their_master_was_open() {
+        let fault = Instant::now();
+        let refused = |master, at: u32, took: u32| {
+            failed(ErrorKind::Unavailable, 1, master, fault + at * MS, took * MS)
+        };
+        // Those that wait, and those that do not any more.
+        let struck = [refused(STRUCK, 10, 490), refused(STRUCK, 1_990, 300), refused(STRUCK, 2_000, 1)];
+        let other = [refused(1, 2_200, 500), refused(1, 2_300, 400), refused(1, 2_700, 2)];
+        let seen = Seen { calls: [struck, other].concat(), ..Seen::default() };
+        assert_eq!(seen.refusals(fault), Some((2 * MS, 2 * MS)));
+    }
+}
