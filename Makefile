@@ -58,7 +58,7 @@ deny:
 	$(CARGO) deny --locked check licenses bans sources
 	$(CARGO) deny --locked --manifest-path benches/Cargo.toml check licenses bans sources
 
-FUZZ_TARGETS ?= cookie_header record envelope snapshot configuration message
+FUZZ_TARGETS ?= cookie_header record envelope snapshot frames configuration message
 FUZZ_SECONDS ?= 600
 
 ## Every fuzz target for FUZZ_SECONDS; fails on the first finding. Needs a nightly compiler. A finding is left in

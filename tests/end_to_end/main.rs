@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod metrics;
+mod promises;
 mod races;
 mod redis;
 mod restarts;

@@ -6,7 +6,11 @@ mod servers;
 mod settings;
 mod trips;
 
+use std::net::SocketAddr;
+
 use abide_harness::{Browser, Node, Redis};
+
+use crate::promises;
 
 /// Three nodes, and the Redis that they share.
 struct Three {
@@ -31,15 +35,17 @@ impl Three {
         Self { redis, nodes }
     }
 
+    fn addresses(&self) -> [SocketAddr; 3] {
+        self.nodes.each_ref().map(|node| node.address)
+    }
+
     /// A browser of somebody who signed in at the first node.
     async fn signed_in(&self) -> Browser {
-        let mut browser = Browser::new(self.nodes[0].address);
-        browser.log_in("ada").await;
-        browser
+        promises::signed_in(self.nodes[0].address).await
     }
 
     /// The same person at the node whose turn it is.
     fn turn(&self, browser: &Browser, n: usize) -> Browser {
-        browser.at(self.nodes[n % 3].address)
+        promises::turn(browser, &self.addresses(), n)
     }
 }

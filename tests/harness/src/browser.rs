@@ -1,5 +1,6 @@
 //! An HTTP client with one session cookie, as a browser has it: it takes what `Set-Cookie` says, and sends it back.
 
+use std::error::Error;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -18,6 +19,9 @@ pub(crate) type Http = Client<HttpConnector, Full<Bytes>>;
 pub fn http_client() -> Http {
     Client::builder(TokioExecutor::new()).build_http()
 }
+
+/// Why there is no answer.
+pub type Unanswered = Box<dyn Error + Send + Sync>;
 
 /// One answer.
 #[derive(Debug)]
@@ -84,16 +88,30 @@ impl Browser {
     ///
     /// Where the server does not answer.
     pub async fn send(&mut self, method: Method, path: &str, body: impl Into<Bytes>) -> Answer {
+        self.try_send(method, path, body).await.expect("the server answers")
+    }
+
+    /// As [`send`](Self::send), to a server that may be gone.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not answer, or not all of it.
+    pub async fn try_send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, Unanswered> {
         let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.server));
         if let Some(cookie) = &self.cookie {
             request = request.header(COOKIE, cookie);
         }
         let request = request.body(Full::new(body.into())).unwrap();
-        let (head, body) = self.http.request(request).await.expect("the server answers").into_parts();
-        let body = body.collect().await.expect("the body arrives").to_bytes();
+        let (head, body) = self.http.request(request).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
         let answer = Answer { status: head.status, headers: head.headers, body };
         self.keep_cookie(&answer);
-        answer
+        Ok(answer)
     }
 
     /// `GET path`.

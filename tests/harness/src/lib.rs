@@ -7,6 +7,8 @@
 //! | `balancers` | HAProxy, nginx and Apache httpd as real processes, over the files of `examples/balancers` |
 //! | `ports` | free ports |
 //! | `node` | `examples/node` as a real process |
+//! | `cluster` | several of them as a cluster, started, stopped, killed and replaced |
+//! | `visitors` | people at several servers, who hold every answer against what they were told before |
 //! | `redis` | `redis-server` as real processes: single, Sentinel set, Cluster |
 //! | `faults` | a store that counts its calls, and whose network fails or hangs on demand |
 //! | `schedules` | one scenario under thousands of schedules |
@@ -16,6 +18,7 @@
 
 mod balancers;
 mod browser;
+mod cluster;
 mod faults;
 mod jar;
 mod node;
@@ -23,12 +26,15 @@ mod ports;
 mod redis;
 mod schedules;
 mod seed;
+mod visitors;
 
 pub use balancers::{Balancer, Kind, Member};
-pub use browser::{Answer, Browser, http_client};
+pub use browser::{Answer, Browser, Unanswered, http_client};
+pub use cluster::{Cluster, Seat};
 pub use faults::{Faults, Method};
 pub use jar::JarBrowser;
 pub use node::{Node, NodeExit};
 pub use redis::{Calls, Certificates, Redis, RedisCluster, RedisSettings, SentinelSet};
 pub use schedules::explore;
 pub use seed::seed;
+pub use visitors::{Crowd, Findings, Request, Requests, Rotation, Visitors};

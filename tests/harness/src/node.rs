@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, Command};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Far longer than a node takes to start or to drain; a test that waits for ever says nothing.
@@ -18,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Node {
     child: Child,
+    stderr: Stderr,
     /// Where it serves.
     pub address: SocketAddr,
 }
@@ -38,20 +40,32 @@ impl Node {
     ///
     /// Where it does not come up.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
-        let mut child = command(variables).spawn().expect("the node starts");
+        Self::start_by(&[], variables).await
+    }
+
+    /// Starts a node by a command and its first arguments, which run the program that comes after them.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not come up.
+    pub async fn start_by(runner: &[String], variables: &[(&str, &str)]) -> Self {
+        let mut child = command(runner, variables).spawn().expect("the node starts");
+        let stderr = Stderr::read(&mut child);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = timeout(PATIENCE, lines.next_line()).await.expect("the node comes up in time");
         let Some(line) = line.unwrap() else {
-            let exit = exit(child).await;
+            let exit = exit(child, stderr).await;
             panic!("the node did not come up: {exit:?}");
         };
         let address = line.strip_prefix("listening on ").expect("the node names its address");
-        Self { child, address: address.parse().unwrap() }
+        Self { child, stderr, address: address.parse().unwrap() }
     }
 
     /// Runs a node that is expected to end by itself, and answers how it did.
     pub async fn run_to_end(variables: &[(&str, &str)]) -> NodeExit {
-        exit(command(variables).spawn().expect("the node starts")).await
+        let mut child = command(&[], variables).spawn().expect("the node starts");
+        let stderr = Stderr::read(&mut child);
+        exit(child, stderr).await
     }
 
     /// Sends SIGTERM and waits for the end.
@@ -61,7 +75,7 @@ impl Node {
     /// Where there is no `kill`.
     pub async fn terminate(self) -> NodeExit {
         self.begin_to_end().await;
-        exit(self.child).await
+        exit(self.child, self.stderr).await
     }
 
     /// Sends SIGTERM.
@@ -70,8 +84,45 @@ impl Node {
     ///
     /// Where there is no `kill`.
     pub async fn begin_to_end(&self) {
-        let pid = self.child.id().expect("the node runs").to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+        self.signal("-TERM").await;
+    }
+
+    /// Stops the process where it is (SIGSTOP): its connections stay, and nothing is answered.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no `kill`.
+    pub async fn stop(&self) {
+        self.signal("-STOP").await;
+    }
+
+    /// Lets a stopped process go on (SIGCONT).
+    ///
+    /// # Panics
+    ///
+    /// Where there is no `kill`.
+    pub async fn cont(&self) {
+        self.signal("-CONT").await;
+    }
+
+    /// The process's number.
+    ///
+    /// # Panics
+    ///
+    /// Where it ended.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("the node runs")
+    }
+
+    /// What it has written to standard error so far.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.stderr.text()
+    }
+
+    async fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.pid().to_string()]).status().await.unwrap();
         assert!(sent.success());
     }
 
@@ -90,26 +141,57 @@ impl Node {
     ///
     /// Where it cannot be killed.
     pub async fn start_and_kill(variables: &[(&str, &str)], delay: Duration) {
-        let mut child = command(variables).spawn().expect("the node starts");
+        let mut child = command(&[], variables).spawn().expect("the node starts");
         tokio::time::sleep(delay).await;
         child.kill().await.unwrap();
     }
 }
 
-/// Waits for the end. A node that does not end is killed when the test's panic drops it.
-async fn exit(mut child: Child) -> NodeExit {
-    let mut stderr = String::new();
-    let mut pipe = child.stderr.take().unwrap();
-    let status = timeout(PATIENCE, async {
-        pipe.read_to_string(&mut stderr).await.unwrap();
-        child.wait().await.unwrap()
-    });
-    let status = status.await.expect("the node ends in time");
-    NodeExit { status, stderr }
+/// What a node writes to standard error. It is read all the time: a full pipe would stop the node.
+#[derive(Debug)]
+struct Stderr {
+    text: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
 }
 
-fn command(variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(binary());
+impl Stderr {
+    fn read(child: &mut Child) -> Self {
+        let text = Arc::<Mutex<Vec<u8>>>::default();
+        let reader = tokio::spawn(collect(child.stderr.take().unwrap(), text.clone()));
+        Self { text, reader }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+    }
+}
+
+async fn collect(mut pipe: ChildStderr, text: Arc<Mutex<Vec<u8>>>) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = pipe.read(&mut bytes).await {
+        text.lock().unwrap().extend_from_slice(&bytes[..count]);
+    }
+}
+
+/// Waits for the end. A node that does not end is killed when the test's panic drops it.
+async fn exit(mut child: Child, mut stderr: Stderr) -> NodeExit {
+    let status = timeout(PATIENCE, async {
+        (&mut stderr.reader).await.unwrap();
+        child.wait().await.unwrap()
+    });
+    let status = status.await.unwrap_or_else(|_| panic!("the node does not end in time: {}", stderr.text()));
+    NodeExit { status, stderr: stderr.text() }
+}
+
+fn command(runner: &[String], variables: &[(&str, &str)]) -> Command {
+    let mut command = match runner {
+        [] => Command::new(binary()),
+        [runner, arguments @ ..] => {
+            let mut command = Command::new(runner);
+            command.args(arguments).arg(binary());
+            command
+        }
+    };
     // The node's settings are those of the test alone, also where the tests run with settings of their own.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ABIDE_") {
@@ -133,12 +215,18 @@ fn binary() -> &'static PathBuf {
     BINARY.get_or_init(|| {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
         let build = ["build", "--package", "node", "--bin", "node", "--message-format", "json"];
-        let output = std::process::Command::new(env!("CARGO"))
-            .args(build)
-            .args(["--manifest-path", manifest])
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo runs");
+        let mut cargo = std::process::Command::new(env!("CARGO"));
+        cargo.args(build).args(["--manifest-path", manifest]).stderr(Stdio::inherit());
+        // What cargo tells a test of its own package: a dependency that looks at it would be built anew for each of them.
+        for (name, _) in std::env::vars_os() {
+            if ["CARGO_MANIFEST_", "CARGO_PKG_"]
+                .iter()
+                .any(|of_test| name.to_string_lossy().starts_with(of_test))
+            {
+                cargo.env_remove(name);
+            }
+        }
+        let output = cargo.output().expect("cargo runs");
         assert!(output.status.success(), "the node does not build");
         let messages = String::from_utf8(output.stdout).unwrap();
         let mut executables = messages.lines().rev().filter_map(|line| {

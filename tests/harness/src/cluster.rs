@@ -1,0 +1,262 @@
+//! A cluster of `node` processes, each at a seat that it keeps when its process is replaced.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+use abide_core::SystemEntropy;
+use abide_core::entropy::random_bytes;
+use http::StatusCode;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::browser::Browser;
+use crate::node::{Node, NodeExit};
+use crate::ports;
+
+/// Far longer than a node takes to get into its cluster on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// A node that hangs does not keep whoever waits for it from its deadline.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Where a node is, whichever process that is at the moment.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    /// Where it serves.
+    pub serves: SocketAddr,
+    /// Where its peers reach it.
+    pub peers: SocketAddr,
+    /// A command and its first arguments, which run the program that comes after them: nothing, or what puts it into a
+    /// network of its own.
+    pub runner: Vec<String>,
+}
+
+impl Seat {
+    /// One at free ports of this machine.
+    #[must_use]
+    pub fn free() -> Self {
+        let free = || SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()));
+        Self { serves: free(), peers: free(), runner: Vec::new() }
+    }
+}
+
+/// Seats, and the nodes that sit there. Dropping it kills them.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: TempDir,
+    /// The addresses that every node is told.
+    join: Vec<SocketAddr>,
+    settings: Vec<(String, String)>,
+    seats: Vec<Seat>,
+    nodes: Vec<Option<Node>>,
+    base: Browser,
+}
+
+impl Cluster {
+    /// These seats, all listed where nodes look for each other, and nobody on them.
+    ///
+    /// # Panics
+    ///
+    /// Where the secret cannot be written.
+    #[must_use]
+    pub fn of(seats: Vec<Seat>) -> Self {
+        let folder = tempfile::Builder::new().prefix("abide-cluster-").tempdir().unwrap();
+        write_secret(&folder.path().join("secret"));
+        let join = seats.iter().map(|seat| seat.peers).collect();
+        let base = Browser::new(seats[0].serves);
+        let nodes = seats.iter().map(|_| None).collect();
+        Self { folder, join, settings: Vec::new(), seats, nodes, base }
+    }
+
+    /// So many free seats on this machine, all listed, and nobody on them.
+    #[must_use]
+    pub fn seats(count: usize) -> Self {
+        Self::of((0..count).map(|_| Seat::free()).collect())
+    }
+
+    /// So many nodes, started at the same time; all are ready.
+    ///
+    /// # Panics
+    ///
+    /// Where they do not become so.
+    pub async fn together(count: usize) -> Self {
+        let mut cluster = Self::seats(count);
+        cluster.start_all().await;
+        cluster
+    }
+
+    /// Starts a node on every seat at the same time, and waits until all are ready.
+    ///
+    /// # Panics
+    ///
+    /// Where they do not become so.
+    pub async fn start_all(&mut self) {
+        for seat in 0..self.seats.len() {
+            self.start(seat).await;
+        }
+        self.all_ready().await;
+    }
+
+    /// Lists one more address where nodes look for each other.
+    #[must_use]
+    pub fn listing(mut self, address: SocketAddr) -> Self {
+        self.join.push(address);
+        self
+    }
+
+    /// A variable for every node that is started from now on.
+    #[must_use]
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// One more free seat, not listed. Answers its number.
+    pub fn add_seat(&mut self) -> usize {
+        self.seats.push(Seat::free());
+        self.nodes.push(None);
+        self.seats.len() - 1
+    }
+
+    /// Starts a node on an empty seat, until it listens; ready is another matter.
+    ///
+    /// # Panics
+    ///
+    /// Where somebody sits there, or the node does not come up.
+    pub async fn start(&mut self, seat: usize) {
+        assert!(self.nodes[seat].is_none(), "somebody sits on seat {seat}");
+        let (store, place) = (self.store(seat), self.seats[seat].serves.to_string());
+        let name = format!("node-{seat}");
+        let own = [("LISTEN", place.as_str()), ("ABIDE_STORE", &store), ("ABIDE_NODE", &name)];
+        let shared = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let variables: Vec<_> = own.into_iter().chain(shared).collect();
+        self.nodes[seat] = Some(Node::start_by(&self.seats[seat].runner, &variables).await);
+    }
+
+    /// The strategy of a seat's node, as a URL.
+    #[must_use]
+    pub fn store(&self, seat: usize) -> String {
+        let join: Vec<_> = self.join.iter().map(ToString::to_string).collect();
+        let secret = self.folder.path().join("secret");
+        format!(
+            "cluster://{}?join={}&copies=3&secret_file={}",
+            self.seats[seat].peers,
+            join.join(","),
+            secret.display()
+        )
+    }
+
+    /// Waits until a node is ready. Answers how long that took.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not become so within a minute: with its last reason and what it said.
+    pub async fn ready(&self, seat: usize) -> Duration {
+        let since = Instant::now();
+        loop {
+            let Some(reason) = self.why_not_ready(seat).await else { return since.elapsed() };
+            let said = self.nodes[seat].as_ref().map(Node::said);
+            assert!(
+                since.elapsed() < PATIENCE,
+                "node {seat} does not become ready: {reason}; it said {said:?}"
+            );
+            sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    /// Waits until every node is ready. Answers how long that took.
+    ///
+    /// # Panics
+    ///
+    /// As [`ready`](Self::ready).
+    pub async fn all_ready(&self) -> Duration {
+        let since = Instant::now();
+        for seat in self.taken() {
+            self.ready(seat).await;
+        }
+        since.elapsed()
+    }
+
+    /// Why a node is not ready, as it says itself; `None` where it is.
+    pub async fn why_not_ready(&self, seat: usize) -> Option<String> {
+        let mut browser = self.browser(seat);
+        let look = browser.try_send(http::Method::GET, "/ready", "");
+        match tokio::time::timeout(LOOK, look).await {
+            Ok(Ok(answer)) if answer.status == StatusCode::OK => None,
+            Ok(Ok(answer)) => {
+                Some(format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body).trim_end()))
+            }
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("it hangs".to_owned()),
+        }
+    }
+
+    /// The seats on which somebody sits.
+    #[must_use]
+    pub fn taken(&self) -> Vec<usize> {
+        (0..self.seats.len()).filter(|seat| self.nodes[*seat].is_some()).collect()
+    }
+
+    /// Where a seat's node serves.
+    #[must_use]
+    pub fn address(&self, seat: usize) -> SocketAddr {
+        self.seats[seat].serves
+    }
+
+    /// Where all nodes serve that are there.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.taken().into_iter().map(|seat| self.address(seat)).collect()
+    }
+
+    /// A browser without a cookie, at a node.
+    #[must_use]
+    pub fn browser(&self, seat: usize) -> Browser {
+        self.base.at(self.address(seat))
+    }
+
+    /// A node.
+    ///
+    /// # Panics
+    ///
+    /// Where nobody sits there.
+    #[must_use]
+    pub fn node(&self, seat: usize) -> &Node {
+        self.nodes[seat].as_ref().expect("somebody sits there")
+    }
+
+    /// Kills a node (SIGKILL), as a crash, and waits until it is gone.
+    ///
+    /// # Panics
+    ///
+    /// Where nobody sits there.
+    pub async fn kill9(&mut self, seat: usize) {
+        self.leaves(seat).kill().await;
+    }
+
+    /// Has a node leave in order (SIGTERM), and waits for its end.
+    ///
+    /// # Panics
+    ///
+    /// Where nobody sits there.
+    pub async fn terminate(&mut self, seat: usize) -> NodeExit {
+        self.leaves(seat).terminate().await
+    }
+
+    fn leaves(&mut self, seat: usize) -> Node {
+        self.nodes[seat].take().expect("somebody sits there")
+    }
+}
+
+/// 32 random bytes that only their owner may read.
+fn write_secret(path: &Path) {
+    let bytes: [u8; 32] = random_bytes(&SystemEntropy).unwrap();
+    let mut line = String::new();
+    bytes.iter().for_each(|byte| write!(line, "{byte:02x}").unwrap());
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(path).unwrap();
+    std::io::Write::write_all(&mut file, line.as_bytes()).unwrap();
+}
