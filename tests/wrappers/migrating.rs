@@ -201,6 +201,18 @@ async fn it_can_do_what_both_stores_can() {
     assert_eq!(server.capabilities(), service.new.capabilities());
 }
 
+#[tokio::test]
+async fn what_only_the_old_store_has_peeks_as_to_be_asked_for() {
+    let clock = clock();
+    let (old, new) = (memory_on(&clock), memory_on(&clock));
+    old.open(1, new_record(1)).await.unwrap();
+    let server = Migrating::new(Arc::new(old), Arc::new(new));
+    assert!(matches!(server.peek(&key(1)), Peek::Ask), "it moves before anybody goes by it");
+    server.held(1).await;
+    assert!(matches!(server.peek(&key(1)), Peek::Found(_)));
+    assert!(matches!(server.peek(&key(2)), Peek::Absent));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_update_is_lost_while_several_servers_move_one_session() {
     for round in 0..50 {

@@ -30,8 +30,8 @@
 //! user" by the clocks of the two processes that serve them: keep clocks together.
 //!
 //! [`end_all`](abide_core::SessionStore::end_all) ends every session that is there when it begins, and knows no barrier: a
-//! session that is created meanwhile, by a request of before, may outlive it. (One key that all creations ask for would be a
-//! trip more for each of them in a Cluster.) Asked again a timeout later it finds that one. What a Cluster moves from
+//! session that is created meanwhile, by a request of before, may outlive it. (A script has one key. A barrier that all
+//! creations ask for would be a trip more for each of them in a Cluster, or a key in each of its 16 384 slots.) Asked again a timeout later it finds that one. What a Cluster moves from
 //! server to server meanwhile it may pass over.
 //!
 //! # The near-cache
