@@ -46,6 +46,8 @@ pub mod stamp;
 pub mod store;
 pub mod time;
 pub mod token;
+#[doc(hidden)]
+pub mod users;
 
 #[doc(no_inline)]
 pub use async_trait::async_trait;

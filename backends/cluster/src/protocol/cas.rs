@@ -33,8 +33,12 @@ impl Node {
             return self.queue(id);
         }
         let slot = self.slot(&key);
-        let own = self.serving(slot).and_then(|copy| copy.cells.get(&key));
-        let (has, seen) = own.map_or((None, Stamp::ZERO), |cell| (Some(cell.digest()), cell.promised));
+        let own = self.serving(slot).map(|copy| (copy.floor, copy.cells.get(&key)));
+        let (has, seen) = match own {
+            Some((_, Some(cell))) => (Some(cell.digest()), cell.promised),
+            Some((floor, None)) => (None, floor),
+            None => (None, Stamp::ZERO),
+        };
         let ballot = self.ballot(beyond.max(seen));
         let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
         let has = has.filter(|_| operation.attempt <= 2);

@@ -7,13 +7,15 @@
 //!    therefore *seals* a copy: nothing more comes into it for the view before.
 //! 3. A copy of an earlier view is kept until every member has what it needs of it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::ids::{Ballot, NodeId};
 use super::message::{Ask, No, Reply, What};
 use super::node::Node;
-use super::replica::{Cell, State};
+use super::replica::{Cell, Nack, State};
 use super::slots::{SlotId, slot_of};
+use super::steps;
 use super::value::{Digest, Key};
 use super::variant::Variant;
 
@@ -54,10 +56,32 @@ impl Answered {
 pub(crate) struct Copy {
     /// In which view it is complete.
     pub(crate) complete_in: u64,
+    /// No ballot that was forgotten is above it.
+    pub(crate) floor: Ballot,
     pub(crate) cells: BTreeMap<Key, Cell>,
 }
 
 impl Copy {
+    /// The cell of a key, to promise or store something of this ballot.
+    fn cell(&mut self, key: Key, ballot: Ballot) -> Result<&mut Cell, Nack> {
+        match self.cells.entry(key) {
+            Entry::Occupied(cell) => Ok(cell.into_mut()),
+            Entry::Vacant(_) if ballot < self.floor => Err(Nack::Overtaken(self.floor)),
+            Entry::Vacant(place) => Ok(place.insert(Cell::above(self.floor))),
+        }
+    }
+
+    /// Drops the cells that are not to stay. Answers how many.
+    pub(crate) fn forget(&mut self, stays: impl Fn(&Cell) -> bool) -> usize {
+        let (before, floor) = (self.cells.len(), &mut self.floor);
+        self.cells.retain(|_, cell| {
+            let stays = stays(cell);
+            *floor = if stays { *floor } else { cell.promised.max(*floor) };
+            stays
+        });
+        before - self.cells.len()
+    }
+
     /// What other owners should hold too. Tombstones that all of them have go from each in its own time.
     pub(crate) fn told(&self) -> impl Iterator<Item = (Key, Ballot, Digest)> {
         let stays = |(_, cell): &(&Key, &Cell)| cell.settled.is_none();
@@ -106,7 +130,14 @@ impl Node {
         if !self.answered.is_new((from, operation, round)) {
             return;
         }
+        let (key, decides) = (ask.key, matches!(ask.what, What::Prepare { .. } | What::Store { .. }));
         let result = self.answer(echo, ask);
+        if decides && matches!(result, Err(No::Overtaken(_))) {
+            let copy = self.serving(self.slot(&key));
+            if copy.is_some_and(|copy| !copy.cells.contains_key(&key)) {
+                self.step(steps::BELOW_FLOOR);
+            }
+        }
         self.send(from, super::message::Body::Reply(Reply { operation, round, view, result }));
     }
 
@@ -133,12 +164,12 @@ impl Node {
                 Ok(copy.cells.get(&ask.key).map_or_else(nothing, |cell| cell.state(body)))
             }
             What::Prepare { ballot, has } => {
-                let cell = copy.cells.entry(ask.key).or_default();
+                let cell = copy.cell(ask.key, ballot)?;
                 cell.promise(ballot)?;
                 Ok(cell.state(has != Some(cell.digest())))
             }
             What::Store { ballot, value } => {
-                let cell = copy.cells.entry(ask.key).or_default();
+                let cell = copy.cell(ask.key, ballot)?;
                 cell.store(ballot, &value, now)?;
                 Ok(cell.state(false))
             }

@@ -11,7 +11,9 @@ use abide_core::{
 
 use super::io::Answer;
 use super::message::Terms;
-use super::value::{Digest, Held, Value};
+use super::user_edit::{UserAnswer, UserEdit};
+use super::user_list::UserList;
+use super::value::{Digest, Held, Key, Value};
 
 /// What is to happen to a value.
 #[derive(Clone, Debug)]
@@ -29,8 +31,10 @@ pub(crate) enum Edit {
     End {
         reason: EndReason,
     },
-    /// Ends a session past its deadline.
+    /// Ends a session past its deadline; drops what had its time from the list of a user.
     Expire,
+    /// Changes the list of a user.
+    User(UserEdit),
 }
 
 /// What came of an edit.
@@ -38,18 +42,18 @@ pub(crate) enum Edit {
 pub(crate) struct Came {
     /// The new value, `None` where nothing changes.
     pub(crate) value: Option<Held>,
-    /// `None`: the session, as it is then.
     pub(crate) answer: Result<Told, Error>,
 }
 
 /// What is answered once the value is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     /// What is stored then.
-    Session,
+    Stored,
     Ended {
         was_live: bool,
     },
+    User(UserAnswer),
 }
 
 /// By what an edit is judged.
@@ -63,13 +67,17 @@ pub(crate) struct Judge {
 impl Edit {
     /// What it makes of `held`.
     pub(crate) fn apply(&self, held: &Held, judge: Judge) -> Came {
-        let record = held.as_ref().map(Value::session);
+        let record = held.as_ref().and_then(Value::session);
         match self {
-            Self::Keep => Came { value: None, answer: Ok(Told::Session) },
+            Self::Keep => Came { value: None, answer: Ok(Told::Stored) },
             Self::Create { record: new, max_weight } => create(record, new, *max_weight, judge),
             Self::Commit { changes, terms } => commit(record, changes, *terms, judge),
             Self::End { reason } => end(record, *reason, judge),
-            Self::Expire => expire(record, judge),
+            Self::Expire => match held {
+                Some(Value::User(list)) => sweep(list, judge),
+                _ => expire(record, judge),
+            },
+            Self::User(edit) => user(edit, held, judge),
         }
     }
 }
@@ -87,11 +95,11 @@ fn stored(record: Record, told: Told) -> Came {
 fn create(record: Option<&Arc<Record>>, new: &Arc<Record>, max_weight: usize, judge: Judge) -> Came {
     match record {
         Some(record) if record.over(judge.now).is_some() => refused(ErrorKind::Ended, judge),
-        Some(record) if record.created() == new.created() => Came { value: None, answer: Ok(Told::Session) },
+        Some(record) if record.created() == new.created() => Came { value: None, answer: Ok(Told::Stored) },
         Some(_) => refused(ErrorKind::Exists, judge),
         None if new.over(judge.now).is_some() => refused(ErrorKind::Ended, judge),
         None if new.weight() > max_weight => refused(ErrorKind::TooLarge, judge),
-        None => stored(Record::clone(new), Told::Session),
+        None => stored(Record::clone(new), Told::Stored),
     }
 }
 
@@ -100,8 +108,8 @@ fn commit(record: Option<&Arc<Record>>, changes: &Changes, terms: Terms, judge: 
     let mut rules = terms.rules(judge.now);
     rules.retry |= judge.in_doubt;
     match record.commit(changes, &rules) {
-        Ok(Some(record)) => stored(record, Told::Session),
-        Ok(None) => Came { value: None, answer: Ok(Told::Session) },
+        Ok(Some(record)) => stored(record, Told::Stored),
+        Ok(None) => Came { value: None, answer: Ok(Told::Stored) },
         Err(error) => match refused(error.kind(), judge) {
             Came { answer: Err(kind), .. } if kind.kind() == error.kind() => {
                 Came { value: None, answer: Err(error) }
@@ -126,9 +134,29 @@ fn end(record: Option<&Arc<Record>>, reason: EndReason, judge: Judge) -> Came {
 
 fn expire(record: Option<&Arc<Record>>, judge: Judge) -> Came {
     match record.map(|record| (record, record.era(), record.over(judge.now))) {
-        Some((record, Some(_), Some(over))) => stored(over_since(record, over), Told::Session),
-        _ => Came { value: None, answer: Ok(Told::Session) },
+        Some((record, Some(_), Some(over))) => stored(over_since(record, over), Told::Stored),
+        _ => Came { value: None, answer: Ok(Told::Stored) },
     }
+}
+
+fn user(edit: &UserEdit, held: &Held, judge: Judge) -> Came {
+    let before = held.as_ref().and_then(Value::user_list);
+    let mut list = before.map(|list| UserList::clone(list)).unwrap_or_default();
+    let answer = edit.apply(&mut list, judge.now).map(Told::User);
+    Came { value: changed(before, list), answer }
+}
+
+fn sweep(before: &Arc<UserList>, judge: Judge) -> Came {
+    let mut list = UserList::clone(before);
+    list.sweep(judge.now);
+    Came { value: changed(Some(before), list), answer: Ok(Told::Stored) }
+}
+
+/// The value to be stored, `None` where it is that already. Of an empty list nothing is left.
+fn changed(before: Option<&Arc<UserList>>, list: UserList) -> Option<Held> {
+    let list = if list.is_empty() { UserList::default() } else { list };
+    let is_same = before.map_or(list.is_empty(), |before| **before == list);
+    (!is_same).then(|| Some(Value::User(Arc::new(list))))
 }
 
 fn over_since(record: &Record, over: Ended) -> Record {
@@ -137,15 +165,26 @@ fn over_since(record: &Record, over: Ended) -> Record {
 
 /// The session that is held, `None` where it is missing or over.
 pub(crate) fn loaded(held: &Held, digest: Digest) -> Option<Loaded> {
-    let record = held.as_ref()?.session();
+    let record = held.as_ref()?.session()?;
     record.era()?;
     Some(Loaded::new(record.clone(), Version(digest.0)))
+}
+
+/// What a read answers.
+pub(crate) fn read(key: &Key, held: &Held, digest: Digest) -> Answer {
+    match key {
+        Key::Session(_) => Answer::Session(loaded(held, digest)),
+        Key::User(_) => {
+            Answer::UserList(held.as_ref().and_then(Value::user_list).cloned().unwrap_or_default())
+        }
+    }
 }
 
 /// What is answered.
 pub(crate) fn told(told: Told, held: &Held, digest: Digest) -> Answer {
     match told {
-        Told::Session => Answer::Session(loaded(held, digest)),
+        Told::User(answer) => Answer::User(answer),
+        Told::Stored => Answer::Session(loaded(held, digest)),
         Told::Ended { was_live } => Answer::Ended(EndOutcome::new(was_live)),
     }
 }

@@ -1,6 +1,8 @@
 //! Expiry is a write: the first owner that is not suspected ends what is past its deadline, by ballot and by the median of
 //! the clocks. Whoever reads such a session does the same before it answers.
 //!
+//! Logins go from the list of their user in the same way, a while after their deadline.
+//!
 //! **Invariant.** A session is over because a majority stored its end, never because one clock says so.
 
 use std::time::Duration;
@@ -42,7 +44,10 @@ impl Node {
         }
         for key in due.into_iter().take(AT_ONCE) {
             if !self.operations.under_way.values().any(|operation| operation.key == key) {
-                self.step(steps::EXPIRES);
+                self.step(match key {
+                    Key::Session(_) => steps::EXPIRES,
+                    Key::User(_) => steps::SWEEPS,
+                });
                 self.operate(key, Work::Edit(Edit::Expire), Asker::Nobody);
             }
         }

@@ -64,22 +64,26 @@ impl Node {
         ]
     }
 
+    /// The owners of a slot in a view, none where it does not know that one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn owners_in(&self, view: u64, slot: u16) -> Vec<NodeId> {
+        self.views.get(view).map(|placed| placed.owners(slot).to_vec()).unwrap_or_default()
+    }
+
     /// The slots that it holds.
     #[doc(hidden)]
     #[must_use]
     pub fn slot_report(&self, slot: u16) -> SlotReport {
         let number = self.views.number();
-        let owners = |number: u64| {
-            self.views.get(number).map(|placed| placed.owners(slot).to_vec()).unwrap_or_default()
-        };
         let copy = self.copies.get(&slot);
         let cells = copy.into_iter().flat_map(|copy| &copy.cells);
         let promised = cells.clone().filter(|(_, cell)| cell.promised > cell.generation).count();
         let cells =
             cells.map(|(key, cell)| (*key, cell.generation.to_bytes(), cell.digest().0, cell.is_tombstone()));
         SlotReport {
-            owners: owners(number),
-            before: owners(number.saturating_sub(1)),
+            owners: self.owners_in(number, slot),
+            before: self.owners_in(number.saturating_sub(1), slot),
             complete_in: copy.map_or(0, |copy| copy.complete_in),
             cells: cells.collect(),
             promised,

@@ -9,6 +9,8 @@ use abide_core::{
 
 use super::ids::{Member, NodeId};
 use super::message::Message;
+use super::user_edit::{UserAnswer, UserEdit};
+use super::user_list::UserList;
 
 /// Names a request of the host; its answer carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,6 +79,19 @@ pub enum Request {
         /// Why.
         reason: EndReason,
     },
+    /// Changes the list of a user, at one moment. What was asked may be asked again: it changes nothing then. Answers
+    /// [`Answer::User`]; [`Full`](abide_core::ErrorKind::Full) where a user would have more logins than may be listed.
+    User {
+        /// Whose, by [`Key::user`](super::Key::user).
+        user: [u8; 16],
+        /// What happens to it.
+        edit: UserEdit,
+    },
+    /// Reads the list of a user, as of a moment between the question and the answer. Answers [`Answer::UserList`].
+    UserList {
+        /// Whose, by [`Key::user`](super::Key::user).
+        user: [u8; 16],
+    },
 }
 
 /// What came of a request.
@@ -87,6 +102,10 @@ pub enum Answer {
     Session(Option<Loaded>),
     /// It is over.
     Ended(EndOutcome),
+    /// The list of a user was changed.
+    User(UserAnswer),
+    /// The list of a user, empty where there is none.
+    UserList(Arc<UserList>),
 }
 
 /// What a node wants done.

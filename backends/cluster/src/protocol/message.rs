@@ -81,6 +81,8 @@ pub enum Body {
         slot: SlotId,
         complete_in: u64,
         entries: Vec<Entry>,
+        /// Of keys that are not among the entries, ballots up to this one may have been forgotten.
+        floor: Ballot,
     },
     Synced {
         view: u64,
@@ -156,6 +158,7 @@ impl Message {
             Body::Pulled { .. } => "pulled",
             Body::Beat { .. } => "beat",
             Body::Want { .. } => "want",
+            Body::Settled { .. } => "settled",
             _ => "other",
         }
     }

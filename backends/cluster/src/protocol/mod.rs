@@ -7,6 +7,7 @@
 //! | `view`, `paxos`, `leader` | the numbered member lists, how the next is chosen, who asks for it |
 //! | `slots` | slots and their owners |
 //! | `value`, `edit` | what is kept, and what an operation makes of it |
+//! | `user_list`, `user_edit` | the same of the list of a user |
 //! | `replica` | what an owner holds of a key and promises |
 //! | `copies` | the slots that a node holds, and whether it counts for them |
 //! | `operation`, `attempt`, `states`, `turns` | the coordinator of one operation: what all kinds have in common |
@@ -53,6 +54,8 @@ mod suspicion;
 mod tombstones;
 mod transfer;
 mod turns;
+mod user_edit;
+mod user_list;
 mod value;
 mod variant;
 mod view;
@@ -71,6 +74,8 @@ pub use settings::Settings;
 #[cfg(feature = "__variants")]
 #[doc(hidden)]
 pub use steps::STEPS;
+pub use user_edit::{Login, UserAnswer, UserEdit};
+pub use user_list::{Kind, Listed, MAX_LOGINS, UserList};
 pub use value::Key;
 #[doc(hidden)]
 pub use value::Value;

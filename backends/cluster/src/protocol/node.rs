@@ -17,7 +17,7 @@ use super::paxos::Acceptor;
 use super::peers::Peer;
 use super::settings::Settings;
 use super::slots::SlotId;
-use super::transfer::Transfer;
+use super::transfer::{Told, Transfer};
 use super::variant::Variant;
 use super::view::Views;
 
@@ -236,8 +236,8 @@ impl Node {
             Body::Plan { view, plan } => self.on_plan(from, view, plan),
             Body::Planned { plan } => self.on_planned(from, plan),
             Body::Pull { target, parts } => self.on_pull(message.from, target, parts),
-            Body::Pulled { target, slot, complete_in, entries } => {
-                self.on_pulled(from, target, slot, complete_in, entries);
+            Body::Pulled { target, slot, complete_in, entries, floor } => {
+                self.on_pulled(from, target, slot, Told { complete_in, entries, floor });
             }
             Body::Synced { view } => self.on_synced(from, view),
             Body::SyncedPlease { view } => self.on_synced_please(from, view),

@@ -124,18 +124,20 @@ impl Node {
         let terms =
             |began, max_weight, value_overhead, retry| Terms { began, max_weight, value_overhead, retry };
         let (key, work) = match request {
-            Request::Load { key } => (key, Work::Load),
+            Request::Load { key } => (key.into(), Work::Load),
             Request::Create { key, record, options } => {
-                (key, Work::Edit(Edit::Create { record, max_weight: options.max_weight }))
+                (key.into(), Work::Edit(Edit::Create { record, max_weight: options.max_weight }))
             }
-            Request::End { key, reason } => (key, Work::Edit(Edit::End { reason })),
+            Request::End { key, reason } => (key.into(), Work::Edit(Edit::End { reason })),
+            Request::User { user, edit } => (Key::User(user), Work::Edit(Edit::User(edit))),
+            Request::UserList { user } => (Key::User(user), Work::Load),
             Request::Commit { key, changes, options } => {
                 let (began, max_weight) = (options.began, options.max_weight);
                 let terms = terms(began, max_weight, options.value_overhead, options.retry);
-                (key, Work::Write { changes, terms })
+                (key.into(), Work::Write { changes, terms })
             }
         };
-        self.operate(key.into(), work, Asker::Host(id));
+        self.operate(key, work, Asker::Host(id));
     }
 
     /// Begins an operation.
@@ -187,10 +189,12 @@ impl Node {
     }
 }
 
-/// Whether the value is a session past its deadline that was not ended yet.
+/// Whether the value is a session past its deadline that was not ended yet, or the list of a user of which a part had its
+/// time.
 pub(crate) fn is_due(value: &Held, now: abide_core::Timestamp) -> bool {
-    value
-        .as_ref()
-        .map(Value::session)
-        .is_some_and(|record| record.era().is_some() && record.over(now).is_some())
+    match value {
+        Some(Value::Session(record)) => record.era().is_some() && record.over(now).is_some(),
+        Some(Value::User(list)) => list.is_due(now),
+        None => false,
+    }
 }

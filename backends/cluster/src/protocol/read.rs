@@ -10,7 +10,7 @@ use super::node::Node;
 use super::operation::{Asker, OperationId, Stage, Then, Work, is_due};
 use super::states::States;
 use super::steps;
-use super::value::{Held, digest};
+use super::value::{Held, Key, digest};
 use super::variant::Variant;
 
 impl Node {
@@ -84,7 +84,9 @@ impl Node {
     pub(crate) fn found(&mut self, id: OperationId, generation: Ballot, value: &Held) {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
         let (key, in_doubt) = (operation.key, operation.in_doubt);
-        let due = self.judged_now().is_some_and(|now| is_due(value, now));
+        // Whoever reads the list of a user sees through what had its time.
+        let is_session = matches!(key, Key::Session(_));
+        let due = is_session && self.judged_now().is_some_and(|now| is_due(value, now));
         match operation.work.clone() {
             Work::Load if due => {
                 self.step(steps::READ_EXPIRES);
@@ -92,8 +94,7 @@ impl Node {
             }
             Work::Load => {
                 self.remember(key, generation);
-                let answer = super::io::Answer::Session(super::edit::loaded(value, digest(value)));
-                self.finish(id, Ok(answer));
+                self.finish(id, Ok(super::edit::read(&key, value, digest(value))));
             }
             Work::Mend => {
                 let answer = super::io::Answer::Session(None);
@@ -113,7 +114,7 @@ impl Node {
     }
 
     /// Makes the copies of a key equal, at every owner.
-    pub(crate) fn mend(&mut self, key: super::value::Key) {
+    pub(crate) fn mend(&mut self, key: Key) {
         let mends = |operation: &super::operation::Operation| {
             operation.key == key && matches!(operation.work, Work::Mend)
         };

@@ -9,6 +9,9 @@
 //! 3. A blind write is taken only into the generation it was made for, and only while nothing above that generation is
 //!    promised. So what a majority took into a generation was seen by every proposer of a later one.
 //! 4. A higher generation replaces a lower one whole; within one generation copies join.
+//! 5. What was forgotten leaves a floor: a key that nothing is held of counts as promised to the highest ballot that was ever
+//!    forgotten beside it. So no ballot wins that is lower than one that another owner still remembers, and a promise is kept
+//!    also where its key is forgotten meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +63,11 @@ pub(crate) enum Nack {
 }
 
 impl Cell {
+    /// Nothing, where ballots below this one may have been forgotten.
+    pub(crate) fn above(floor: Ballot) -> Self {
+        Self { promised: floor, ..Self::default() }
+    }
+
     pub(crate) fn held(&self) -> &Held {
         &self.held
     }
@@ -172,7 +180,7 @@ mod tests {
         let mut cell = Cell::default();
         cell.store(ballot(1), &value(1), Duration::ZERO).unwrap();
         let now = Timestamp::from_millis(1_000);
-        let era = cell.held().as_ref().unwrap().session().era().unwrap().id();
+        let era = cell.held().as_ref().unwrap().session().unwrap().era().unwrap().id();
         let mut changes = Changes::new(Stamps::new(9).next(now), era);
         changes.set("a", b"1".as_slice());
         let rules = CommitRules::at(now);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use abide_core::{
-    Changes, EndReason, ErrorKind, NewRecord, Record, SessionKey, Stamp, Stamps, Timestamp, Verifier,
+    Changes, EndReason, ErrorKind, NewRecord, Record, SessionKey, Stamp, Stamps, Timestamp, Verifier, users,
 };
 use fastrand::Rng;
 
@@ -11,6 +11,7 @@ use super::ids::{ClusterId, Member, NodeId};
 use super::message::{Ask, Body, Entry, Has, Message, No, Probed, Reply, Terms, What};
 use super::paxos::Step;
 use super::replica::{Body as StateBody, State};
+use super::user_list::{Kind, Listed, UserList};
 use super::value::{Digest, Held, Key, Value};
 use super::view::View;
 
@@ -41,8 +42,28 @@ fn changes(rng: &mut Rng) -> Changes {
     changes
 }
 
+/// Any list of a user, of few sessions so that two have some in common.
+pub(crate) fn user_list(rng: &mut Rng) -> UserList {
+    let at = |rng: &mut Rng| Timestamp::from_millis(rng.u64(..1 << 48));
+    let mut list = UserList::default();
+    for _ in 0..rng.usize(..6) {
+        let key = SessionKey::from_bytes([rng.u8(..3); 16]);
+        let entry = users::Entry { key, login: Timestamp::from_millis(rng.u64(..3)) };
+        let kind = [Kind::UnderWay, Kind::Settled, Kind::Outnumbered][rng.usize(..3)];
+        let _ = list.put(Listed { entry, deadline: at(rng), kind });
+    }
+    if rng.bool() {
+        list.raise(at(rng));
+    }
+    list
+}
+
 fn held(rng: &mut Rng) -> Held {
-    rng.bool().then(|| Value::Session(Arc::new(record(rng))))
+    match rng.u8(..3) {
+        0 => None,
+        1 => Some(Value::Session(Arc::new(record(rng)))),
+        _ => Some(Value::User(Arc::new(user_list(rng)))),
+    }
 }
 
 fn key(rng: &mut Rng) -> Key {
@@ -156,6 +177,7 @@ fn transfers(rng: &mut Rng) -> Vec<Body> {
             slot: rng.u16(..),
             complete_in: rng.u64(..),
             entries: some(rng, entry),
+            floor: stamp(rng),
         },
         Body::Synced { view: rng.u64(..) },
         Body::SyncedPlease { view: rng.u64(..) },

@@ -19,6 +19,8 @@ steps! {
     CAS_OVERTAKEN = "cas: was overtaken, and tries a higher ballot",
     EVICTED = "evicted: is out of the view",
     EXPIRES = "expiry: ends a session",
+    SWEEPS = "expiry: drops what had its time from the list of a user",
+    BELOW_FLOOR = "floor: a ballot below what was forgotten is refused",
     FOUNDING_REFUSED = "founding: an address refuses connections",
     FOUNDS = "founding: founds a cluster",
     GRANTS = "founding: grants",

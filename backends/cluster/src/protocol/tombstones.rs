@@ -2,7 +2,8 @@
 //!
 //! **Invariant.** A tombstone goes when it is old enough, all owners acknowledged it in one view, and then, in that same view,
 //! so much time has passed that nothing older than those acknowledgements can still arrive. From the moment of the last
-//! acknowledgement no owner has anything else to send.
+//! acknowledgement no owner has anything else to send. It leaves its ballot behind as a floor, for the key of a user's list is used
+//! again (see `replica`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -47,19 +48,22 @@ impl Node {
         let (now, view) = (self.now.elapsed, self.views.number());
         let wait = self.settings.message_age + 2 * self.settings.operation;
         let by_timer = self.is_broken(Variant::TombstoneByTimer);
+        let no_floor = self.is_broken(Variant::NoFloor);
         let keep = self.settings.tombstone;
         let served: Vec<SlotId> =
             self.copies.keys().copied().filter(|slot| self.serving(*slot).is_some()).collect();
         let mut gone = 0;
         for slot in served {
             let Some(copy) = self.copies.get_mut(&slot) else { continue };
-            let before = copy.cells.len();
-            copy.cells.retain(|_, cell| {
+            let floor = copy.floor;
+            gone += copy.forget(|cell| {
                 let settled = cell.settled.is_some_and(|(in_view, at)| in_view == view && now >= at + wait);
                 let old = by_timer && cell.is_tombstone() && now >= cell.since + keep;
                 !(settled || old)
             });
-            gone += before - copy.cells.len();
+            if no_floor {
+                copy.floor = floor;
+            }
         }
         if gone > 0 {
             self.step(steps::FORGOTTEN);

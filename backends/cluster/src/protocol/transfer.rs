@@ -8,7 +8,8 @@
 //!    does not tell is gone.
 //! 3. In a view that an operator recovered there may be no such majority: there a slot is taken over from every member, each
 //!    of which tells what it happens to hold.
-//! 4. Promises move with the values. A ballot that a minority stored in `t - 1` stays above what is decided in `t` without it.
+//! 4. Promises move with the values, those for keys that were forgotten included. A ballot that a minority stored in `t - 1` stays
+//!    above what is decided in `t` without it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -57,7 +58,32 @@ impl Transfer {
 struct Taking {
     target: u64,
     answered: BTreeSet<NodeId>,
+    /// No ballot that was forgotten is above it.
+    floor: Ballot,
     cells: BTreeMap<Key, Cell>,
+}
+
+/// What an owner tells of a slot.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) complete_in: u64,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) floor: Ballot,
+}
+
+impl Taking {
+    /// Takes in what another owner holds. Who does not hold a key that others do may have forgotten a promise for it.
+    fn absorb(&mut self, entries: Vec<(Entry, Held)>, floor: Ballot, now: Duration) {
+        let told: BTreeSet<Key> = entries.iter().map(|(entry, _)| entry.key).collect();
+        for (_, cell) in self.cells.iter_mut().filter(|(key, _)| !told.contains(key)) {
+            cell.promised = cell.promised.max(floor);
+        }
+        for (entry, held) in entries {
+            let cell = self.cells.entry(entry.key).or_insert_with(|| Cell::above(self.floor));
+            cell.absorb(entry.generation, entry.promised, &held, now);
+        }
+        self.floor = self.floor.max(floor);
+    }
 }
 
 /// What is copied in advance.
@@ -105,13 +131,14 @@ impl Node {
         }
         let Some(target) = self.next_target(slot) else { return };
         if target == 1 || self.is_broken(Variant::CountAtOnce) {
-            let cells = self.copies.remove(&slot).map(|copy| copy.cells).unwrap_or_default();
-            self.copies.insert(slot, Copy { complete_in: target, cells });
+            let before = self.copies.remove(&slot).unwrap_or_default();
+            self.copies.insert(slot, Copy { complete_in: target, ..before });
             return self.take_next(slot);
         }
-        let mut taking = Taking { target, answered: BTreeSet::new(), cells: BTreeMap::new() };
+        let mut taking =
+            Taking { target, answered: BTreeSet::new(), floor: Ballot::ZERO, cells: BTreeMap::new() };
         if let Some(own) = self.copies.get(&slot).filter(|copy| copy.complete_in + 1 == target) {
-            taking.cells = own.cells.clone();
+            (taking.floor, taking.cells) = (own.floor, own.cells.clone());
             taking.cells.values_mut().for_each(|cell| cell.settled = None);
             if self.is_broken(Variant::ForgetPromises) {
                 taking.cells.values_mut().for_each(|cell| cell.promised = cell.generation);
@@ -153,7 +180,9 @@ impl Node {
         let now = self.now.elapsed;
         let copy = self.copies.entry(slot).or_default();
         copy.complete_in = copy.complete_in.max(target - 1);
-        for (key, cell) in self.transfer.taken.remove(&slot).into_iter().flat_map(|taking| taking.cells) {
+        let Some(taking) = self.transfer.taken.remove(&slot) else { return };
+        copy.floor = copy.floor.max(taking.floor);
+        for (key, cell) in taking.cells {
             let own = copy.cells.entry(key).or_default();
             own.absorb(cell.generation, cell.promised, cell.held(), now);
         }
@@ -162,7 +191,8 @@ impl Node {
     /// The slot is complete in its target.
     fn taken(&mut self, slot: SlotId) {
         let Some(taking) = self.transfer.taken.remove(&slot) else { return };
-        self.copies.insert(slot, Copy { complete_in: taking.target, cells: taking.cells });
+        let Taking { target: complete_in, floor, cells, .. } = taking;
+        self.copies.insert(slot, Copy { complete_in, floor, cells });
         self.transfer.bulk.remove(&slot);
         self.take_next(slot);
         self.synced_if_done();
@@ -299,7 +329,7 @@ impl Node {
                 _ => self.copies.get(&slot).filter(|copy| copy.complete_in + 1 >= target),
             };
             let Some(copy) = copy else { continue };
-            let complete_in = copy.complete_in;
+            let (complete_in, floor) = (copy.complete_in, copy.floor);
             let has: BTreeSet<(Key, Ballot, Digest)> = has.into_iter().collect();
             let entries = copy.cells.iter().map(|(key, cell)| {
                 let known = has.contains(&(*key, cell.generation, cell.digest()));
@@ -313,18 +343,12 @@ impl Node {
             });
             let entries = entries.collect();
             self.step(if target == 0 { steps::TELLS_BULK } else { steps::TELLS_SEALED });
-            self.send_to(from, Body::Pulled { target, slot, complete_in, entries });
+            self.send_to(from, Body::Pulled { target, slot, complete_in, entries, floor });
         }
     }
 
-    pub(crate) fn on_pulled(
-        &mut self,
-        from: NodeId,
-        target: u64,
-        slot: SlotId,
-        complete_in: u64,
-        entries: Vec<Entry>,
-    ) {
+    pub(crate) fn on_pulled(&mut self, from: NodeId, target: u64, slot: SlotId, told: Told) {
+        let Told { complete_in, entries, floor } = told;
         if target == 0 {
             return self.copied(slot, entries);
         }
@@ -344,10 +368,12 @@ impl Node {
         let (now, forgets) = (self.now.elapsed, self.is_broken(Variant::ForgetPromises));
         let Some(taking) = self.transfer.taken.get_mut(&slot) else { return };
         taking.answered.insert(from);
-        for (entry, held) in entries {
-            let promised = if forgets { entry.generation } else { entry.promised };
-            taking.cells.entry(entry.key).or_default().absorb(entry.generation, promised, &held, now);
-        }
+        let promised = |entry: &Entry| if forgets { entry.generation } else { entry.promised };
+        let entries = entries.into_iter().map(|(entry, held)| {
+            let promised = promised(&entry);
+            (Entry { promised, ..entry }, held)
+        });
+        taking.absorb(entries.collect(), floor, now);
         if complete_in >= target {
             self.step(steps::TOOK_COMPLETE);
             self.taken(slot);

@@ -5,6 +5,11 @@ use std::sync::Arc;
 
 use abide_core::{Record, SessionKey, codec};
 
+use super::user_list::UserList;
+
+/// Sets the hash of a user's name apart from all other hashes.
+const USER_LABEL: &[u8; 16] = b"abide user list1";
+
 /// What a value is kept under.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Key {
@@ -15,6 +20,14 @@ pub enum Key {
 }
 
 impl Key {
+    /// The name under which the list of a user is kept.
+    #[must_use]
+    pub fn user(name: &str) -> [u8; 16] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(USER_LABEL).update(name.as_bytes());
+        first_half(&hasher.finalize())
+    }
+
     pub(crate) fn bytes(&self) -> &[u8; 16] {
         match self {
             Self::Session(key) => key.as_bytes(),
@@ -45,6 +58,8 @@ impl fmt::Debug for Key {
 pub enum Value {
     /// A session, alive or over.
     Session(#[serde(with = "super::wire::record")] Arc<Record>),
+    /// The list of a user.
+    User(#[serde(with = "super::wire::user_list")] Arc<UserList>),
 }
 
 /// A value, or that there is none.
@@ -59,10 +74,12 @@ pub struct Digest(#[serde(with = "super::wire::bits")] pub(crate) u128);
 impl Digest {
     /// The first half of the hash.
     pub(crate) fn of(hasher: &blake3::Hasher) -> Self {
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        Self(u128::from_be_bytes(bytes))
+        Self(u128::from_be_bytes(first_half(&hasher.finalize())))
     }
+}
+
+fn first_half(hash: &blake3::Hash) -> [u8; 16] {
+    std::array::from_fn(|at| hash.as_bytes()[at])
 }
 
 impl fmt::Debug for Digest {
@@ -72,16 +89,27 @@ impl fmt::Debug for Digest {
 }
 
 impl Value {
-    /// The session's record.
-    pub(crate) fn session(&self) -> &Arc<Record> {
-        let Self::Session(record) = self;
-        record
+    /// The session's record, `None` where it is none.
+    pub(crate) fn session(&self) -> Option<&Arc<Record>> {
+        match self {
+            Self::Session(record) => Some(record),
+            Self::User(_) => None,
+        }
+    }
+
+    /// The list of the user, `None` where it is none.
+    pub(crate) fn user_list(&self) -> Option<&Arc<UserList>> {
+        match self {
+            Self::User(list) => Some(list),
+            Self::Session(_) => None,
+        }
     }
 
     /// Whether only the memory that there was something is left.
     pub(crate) fn is_tombstone(&self) -> bool {
         match self {
             Self::Session(record) => record.era().is_none(),
+            Self::User(list) => list.is_empty(),
         }
     }
 
@@ -89,12 +117,22 @@ impl Value {
     pub(crate) fn encode(&self) -> Vec<u8> {
         match self {
             Self::Session(record) => codec::encode(record).unwrap_or_default(),
+            Self::User(list) => list.encode(),
         }
     }
 
     fn join(&self, other: &Self) -> Self {
-        let (Self::Session(one), Self::Session(two)) = (self, other);
-        if Arc::ptr_eq(one, two) { self.clone() } else { Self::Session(Arc::new(one.join(two))) }
+        match (self, other) {
+            (Self::Session(one), Self::Session(two)) if !Arc::ptr_eq(one, two) => {
+                Self::Session(Arc::new(one.join(two)))
+            }
+            (Self::User(one), Self::User(two)) if !Arc::ptr_eq(one, two) => {
+                Self::User(Arc::new(one.join(two)))
+            }
+            // Under one key there are values of one kind alone.
+            (Self::User(_), Self::Session(_)) => other.clone(),
+            _ => self.clone(),
+        }
     }
 }
 
@@ -102,9 +140,7 @@ impl Value {
 pub(crate) fn digest(held: &Held) -> Digest {
     held.as_ref().map_or(Digest::default(), |value| {
         let hash = blake3::hash(&value.encode());
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hash.as_bytes()[..16]);
-        Digest(u128::from_be_bytes(bytes) | 1)
+        Digest(u128::from_be_bytes(first_half(&hash)) | 1)
     })
 }
 

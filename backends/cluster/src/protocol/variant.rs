@@ -28,12 +28,14 @@ pub enum Variant {
     ForgetPromises,
     /// Each node judges deadlines by its own clock.
     OwnClock,
+    /// What is forgotten leaves no floor under the ballots that follow.
+    NoFloor,
 }
 
 impl Variant {
     /// All of them.
     #[cfg(feature = "__variants")]
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::AcknowledgeAcrossViews,
         Self::CountAtOnce,
         Self::SyncFromOne,
@@ -45,5 +47,6 @@ impl Variant {
         Self::WritesPastPromises,
         Self::ForgetPromises,
         Self::OwnClock,
+        Self::NoFloor,
     ];
 }

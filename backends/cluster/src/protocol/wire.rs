@@ -42,6 +42,22 @@ pub(crate) mod changes {
     }
 }
 
+/// The list of a user.
+pub(crate) mod user_list {
+    use crate::protocol::user_list::UserList;
+
+    use super::{Arc, Bytes, Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(list: &Arc<UserList>, serializer: S) -> Result<S::Ok, S::Error> {
+        Bytes::new(&list.encode()).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<UserList>, D::Error> {
+        let bytes = <&Bytes>::deserialize(deserializer)?;
+        UserList::decode(bytes).map(Arc::new).map_err(serde::de::Error::custom)
+    }
+}
+
 /// 128 bits of a hash: as bytes, for none of them are likely to be zero.
 pub(crate) mod bits {
     use super::{Deserialize as _, Deserializer, Serialize as _, Serializer};

@@ -58,12 +58,12 @@ impl Node {
         if across || states.like(generation, digest(&value)).len() >= needed {
             self.step(steps::WRITTEN);
             self.remember_of(id, generation);
-            let answer = super::edit::told(Told::Session, &value, digest(&value));
+            let answer = super::edit::told(Told::Stored, &value, digest(&value));
             self.finish(id, Ok(answer));
         } else if everybody || !alike {
             // Each of a majority took it; what else is in their copies was not asked for by a majority yet.
             self.step(steps::WRITE_STORES);
-            self.store_told(id, generation, value, Then::Answer(Ok(Told::Session)));
+            self.store_told(id, generation, value, Then::Answer(Ok(Told::Stored)));
         }
     }
 

@@ -22,8 +22,9 @@ macro_rules! variants {
             }
         )+
 
-        /// By its own clock a node judges deadlines, and there is no time in the model: the simulator has it.
-        const ELSEWHERE: [Variant; 1] = [Variant::OwnClock];
+        /// By its own clock a node judges deadlines, and there is no time in the model. A list of a user is forgotten and made
+        /// again, which the model's one session is not. The simulator has both.
+        const ELSEWHERE: [Variant; 2] = [Variant::OwnClock, Variant::NoFloor];
 
         #[test]
         fn every_rule_that_can_be_left_out_is_left_out_here_or_in_the_simulator_alone() {

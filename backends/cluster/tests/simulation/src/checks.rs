@@ -60,7 +60,7 @@ fn nodes(world: &World) -> Vec<&Node> {
 }
 
 /// Whether more than the protocol promises to survive went at once: a majority of the members, or of the owners of a slot,
-/// of the last view or of the one before it that nobody has taken over yet. A crash within the promise comes to that where
+/// of the last view or of one before it that nobody has taken over yet. A crash within the promise comes to that where
 /// a view that takes somebody out, or gives the slot to another one that just died, was already on its way.
 fn has_lost_majority(scenario: &Scenario, world: &World) -> bool {
     let nodes = nodes(world);
@@ -74,9 +74,8 @@ fn has_lost_majority(scenario: &Scenario, world: &World) -> bool {
     let members: Vec<NodeId> = view.members.iter().map(|member| member.id).collect();
     let number = view.number;
     let lost_slot = |slot: u16| {
-        let report = last.slot_report(slot);
-        let is_here = nodes.iter().any(|node| node.slot_report(slot).complete_in >= number);
-        lost(&report.owners) || !is_here && lost(&report.before)
+        let complete_in = nodes.iter().map(|node| node.slot_report(slot).complete_in).max().unwrap_or(0);
+        (complete_in.min(number)..=number).any(|view| lost(&last.owners_in(view, slot)))
     };
     lost(&members) || (0..scenario.slots).any(lost_slot)
 }

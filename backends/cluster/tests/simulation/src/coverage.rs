@@ -7,6 +7,7 @@ use abide_cluster::protocol::STEPS;
 use abide_conformance::interleavings::{Abilities, Tally};
 
 use crate::fault::FAULTS;
+use crate::lists::HAPPENS;
 
 /// Counts over many seeds.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub struct Coverage {
     pub faults: BTreeMap<&'static str, u64>,
     /// Each step of the protocol.
     pub steps: BTreeMap<&'static str, u64>,
+    /// What happened to the lists of users.
+    pub lists: BTreeMap<&'static str, u64>,
     /// How operations ended.
     pub answers: BTreeMap<String, u64>,
     /// The races of the sessions.
@@ -62,6 +65,9 @@ impl Coverage {
         for (name, count) in &other.steps {
             *self.steps.entry(name).or_default() += count;
         }
+        for (name, count) in &other.lists {
+            *self.lists.entry(name).or_default() += count;
+        }
         for (name, count) in &other.answers {
             *self.answers.entry(name.clone()).or_default() += count;
         }
@@ -77,9 +83,10 @@ impl Coverage {
     pub fn missing(&self) -> Vec<&'static str> {
         let faults = FAULTS.into_iter().filter(|name| !self.faults.contains_key(name));
         let steps = STEPS.iter().copied().filter(|name| !self.steps.contains_key(name));
+        let lists = HAPPENS.into_iter().filter(|name| !self.lists.contains_key(name));
         let races = self.races.missing(Abilities::default().creates_here());
         let races = races.into_iter().filter(|name| !ELSEWHERE.contains(name));
-        faults.chain(steps).chain(races).collect()
+        faults.chain(steps).chain(lists).chain(races).collect()
     }
 }
 
@@ -89,7 +96,7 @@ impl fmt::Display for Coverage {
         if let Some((operations, faults)) = self.fewest {
             writeln!(f, "each seed at least {operations} operations and {faults} faults")?;
         }
-        for (title, counts) in [("faults", &self.faults), ("steps", &self.steps)] {
+        for (title, counts) in [("faults", &self.faults), ("steps", &self.steps), ("lists", &self.lists)] {
             writeln!(f, "{title}:")?;
             counts.iter().try_for_each(|(name, count)| writeln!(f, "  {count:>9}  {name}"))?;
         }

@@ -36,6 +36,7 @@ impl Director {
             slots: 1,
             copies: 3,
             plans: Vec::new(),
+            lists: Vec::new(),
             operations: 0,
             faults: Vec::new(),
             heals: Duration::from_secs(3_600),

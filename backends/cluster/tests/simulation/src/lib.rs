@@ -16,6 +16,7 @@
 //! | `detector` | verdicts about dead peers, as SWIM would give them |
 //! | `safety` | which crash is within what the protocol promises to survive |
 //! | `hub`, `store` | clients that use the cluster as a store |
+//! | `lists` | clients that use the lists of users |
 //! | `run`, `checks` | carrying out a scenario, and what must hold |
 //! | `director`, `scripts` | scripted runs: what a random one seldom gets to |
 //! | `shrink` | a smaller scenario that still fails |
@@ -30,6 +31,7 @@ mod director;
 mod event;
 mod fault;
 mod hub;
+mod lists;
 mod network;
 mod post;
 mod process;
@@ -45,6 +47,7 @@ mod world;
 
 pub use coverage::Coverage;
 pub use fault::Fault;
+pub use lists::{Act, ListPlan};
 pub use run::{Failure, Outcome, run};
 pub use scenario::Scenario;
 pub use scripts::{SCRIPTS, Script};

@@ -15,6 +15,7 @@ use abide_core::{ManualClock, SessionStore};
 
 use crate::checks;
 use crate::coverage::Coverage;
+use crate::lists::{self, ListHistory, ListPlan};
 use crate::scenario::{BEGIN, Scenario, plan};
 use crate::store::SimulatedStore;
 use crate::world::World;
@@ -51,38 +52,53 @@ impl Wake for Flag {
     }
 }
 
-/// The clients of one session.
+/// What came of all that the clients of one session, or of one list, did.
+enum Came {
+    Session(Box<History>),
+    List(ListHistory),
+}
+
+/// The clients of one session, or of one list.
 struct Clients {
     begins: Duration,
-    work: Pin<Box<dyn Future<Output = History> + Send>>,
+    work: Pin<Box<dyn Future<Output = Came> + Send>>,
     flag: Arc<Flag>,
-    history: Option<History>,
+    came: Option<Came>,
 }
 
 /// The plans are spread over the time in which faults strike, so that none strikes while nobody is there.
-fn begins(scenario: &Scenario, plan: &Plan) -> Duration {
+fn begins(scenario: &Scenario, seed: u64) -> Duration {
     let span = (scenario.heals.saturating_sub(BEGIN)).as_millis() as u64;
-    BEGIN + Duration::from_millis(plan.seed % (span * 3 / 4).max(1))
+    BEGIN + Duration::from_millis(seed % (span * 3 / 4).max(1))
 }
 
 impl Clients {
-    fn of(plan: Plan, begins: Duration, world: &World) -> Self {
+    fn new(begins: Duration, work: impl Future<Output = Came> + Send + 'static) -> Self {
+        let flag = Arc::new(Flag(AtomicBool::new(true)));
+        Self { begins, work: Box::pin(work), flag, came: None }
+    }
+
+    fn of_list(plan: ListPlan, begins: Duration, world: &World) -> Self {
+        let hub = world.hub.clone();
+        Self::new(begins, async move { Came::List(lists::carry_out(plan, hub).await) })
+    }
+
+    fn of_session(plan: Plan, begins: Duration, world: &World) -> Self {
         let clock = Arc::new(ManualClock::at(START));
         let store: Arc<dyn SessionStore> = Arc::new(SimulatedStore { hub: world.hub.clone() });
         let work = async move {
             let setup = store_setup(&plan, &clock, |_| store.clone()).answers_later();
             let spawner: Spawner = Arc::new(|task| task);
-            concurrently(&plan, setup, &spawner).await
+            Came::Session(Box::new(concurrently(&plan, setup, &spawner).await))
         };
-        let flag = Arc::new(Flag(AtomicBool::new(true)));
-        Self { begins, work: Box::pin(work), flag, history: None }
+        Self::new(begins, work)
     }
 
     fn go_on(&mut self, now: Duration) {
-        while now >= self.begins && self.history.is_none() && self.flag.0.swap(false, SeqCst) {
+        while now >= self.begins && self.came.is_none() && self.flag.0.swap(false, SeqCst) {
             let waker = Waker::from(self.flag.clone());
-            if let Poll::Ready(history) = self.work.as_mut().poll(&mut Context::from_waker(&waker)) {
-                self.history = Some(history);
+            if let Poll::Ready(came) = self.work.as_mut().poll(&mut Context::from_waker(&waker)) {
+                self.came = Some(came);
             }
         }
     }
@@ -106,9 +122,9 @@ pub fn run(scenario: &Scenario, trace: bool) -> Outcome {
 /// Goes on until all clients have done what they were to do.
 fn serve(clients: &mut [Clients], scenario: &Scenario, world: &mut World) -> Option<Failure> {
     let last = world.now.max(scenario.heals) + Duration::from_secs(60);
-    while clients.iter().any(|clients| clients.history.is_none()) {
+    while clients.iter().any(|clients| clients.came.is_none()) {
         clients.iter_mut().for_each(|clients| clients.go_on(world.now));
-        if !world.step(last) && clients.iter().any(|clients| clients.history.is_none()) {
+        if !world.step(last) && clients.iter().any(|clients| clients.came.is_none()) {
             return Some(Failure { check: "every operation is answered", what: "a client waits".to_owned() });
         }
         if let Some(what) = world.violations.pop() {
@@ -122,7 +138,12 @@ fn carry_out(scenario: &Scenario, world: &mut World) -> Option<Failure> {
     while world.step(BEGIN) {}
     let plans = scenario.plans.iter().cloned();
     let mut clients: Vec<Clients> =
-        plans.map(|plan| Clients::of(plan.clone(), begins(scenario, &plan), world)).collect();
+        plans.map(|plan| Clients::of_session(plan.clone(), begins(scenario, plan.seed), world)).collect();
+    let lists = scenario.lists.iter().cloned();
+    clients.extend(lists.map(|plan| {
+        let begins = begins(scenario, plan.seed);
+        Clients::of_list(plan, begins, world)
+    }));
     let mut rng = Rng::new(scenario.seed);
     loop {
         if let Some(failure) = serve(&mut clients, scenario, world) {
@@ -131,17 +152,27 @@ fn carry_out(scenario: &Scenario, world: &mut World) -> Option<Failure> {
         if world.hub.operations() >= scenario.operations {
             break;
         }
-        clients.push(Clients::of(plan(rng.next_u64()), world.now, world));
+        clients.push(Clients::of_session(plan(rng.next_u64()), world.now, world));
     }
     if world.is_beyond {
         world.coverage.fault("a second cluster where the first was not heard");
         return None;
     }
     for clients in &clients {
-        let Some(history) = &clients.history else { continue };
-        match check_history(history) {
-            Ok(tally) => world.coverage.races.add(&tally),
-            Err(what) => return Some(Failure { check: "every history is that of one session", what }),
+        match &clients.came {
+            Some(Came::Session(history)) => match check_history(history) {
+                Ok(tally) => world.coverage.races.add(&tally),
+                Err(what) => return Some(Failure { check: "every history is that of one session", what }),
+            },
+            Some(Came::List(history)) => match lists::check(history) {
+                Ok(happened) => {
+                    for name in happened {
+                        *world.coverage.lists.entry(name).or_default() += 1;
+                    }
+                }
+                Err(what) => return Some(Failure { check: "every list is that of one user", what }),
+            },
+            None => {}
         }
     }
     checks::comes_to_rest(scenario, world)

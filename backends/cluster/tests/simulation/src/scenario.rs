@@ -6,6 +6,7 @@ use abide_cluster::protocol::Variant;
 use abide_conformance::interleavings::{Abilities, Plan, Rng};
 
 use crate::fault::Fault;
+use crate::lists::ListPlan;
 
 /// What happens in a seed.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Scenario {
     pub copies: u8,
     /// What clients do, a session each.
     pub plans: Vec<Plan>,
+    /// What clients do to the lists of users.
+    pub lists: Vec<ListPlan>,
     /// How many operations there have to be: where these plans make less, more follow.
     pub operations: u64,
     /// What goes wrong, and when.
@@ -41,6 +44,8 @@ pub struct Scenario {
 /// How many plans clients carry out at least, and how many operations that has to be: more plans follow until it is.
 const PLANS: usize = 14;
 const OPERATIONS: u64 = 200;
+/// How many lists of users there are.
+const LISTS: usize = 3;
 /// How many faults strike at least.
 const FAULTS: usize = 5;
 
@@ -74,6 +79,7 @@ impl Scenario {
             slots: rng.weighted(&[(2, 1), (3, 2), (1, 5)]),
             copies: rng.weighted(&[(8, 3), (2, 5)]),
             plans,
+            lists: (0..LISTS).map(|_| ListPlan::of(rng.next_u64())).collect(),
             operations: OPERATIONS,
             faults,
             heals,

@@ -45,6 +45,11 @@ fn smaller(scenario: &Scenario) -> Vec<Scenario> {
         add(&|less| drop(less.plans.drain(..half)));
         add(&|less| less.plans.truncate(half));
     }
+    for at in 0..scenario.lists.len() {
+        add(&|less| {
+            less.lists.remove(at);
+        });
+    }
     for at in 0..scenario.faults.len() {
         add(&|less| {
             less.faults.remove(at);
@@ -58,6 +63,11 @@ fn smaller(scenario: &Scenario) -> Vec<Scenario> {
     for (at, plan) in scenario.plans.iter().enumerate().filter(|_| scenario.plans.len() <= 2) {
         for smaller in plan.smaller() {
             add(&|less| less.plans[at] = smaller.clone());
+        }
+    }
+    for (at, plan) in scenario.lists.iter().enumerate().filter(|_| scenario.lists.len() <= 1) {
+        for smaller in plan.smaller() {
+            add(&|less| less.lists[at] = smaller.clone());
         }
     }
     all

@@ -4,6 +4,7 @@ mod clocks;
 mod doubts;
 mod graves;
 mod handovers;
+mod lists;
 mod losses;
 mod meetings;
 mod stragglers;
@@ -22,7 +23,7 @@ pub struct Script {
 }
 
 /// All of them.
-pub const SCRIPTS: [Script; 15] = [
+pub const SCRIPTS: [Script; 17] = [
     Script { name: "what ended while an owner was away stays so", run: graves::ends_missed },
     Script { name: "a write that a handover overtakes is not acknowledged", run: handovers::late_write },
     Script { name: "a new owner takes over though a giver dies", run: handovers::giver_dies },
@@ -30,6 +31,8 @@ pub const SCRIPTS: [Script; 15] = [
     Script { name: "an operation that a minority stored stays in doubt", run: doubts::refused_write_back },
     Script { name: "sessions end at their deadline, whatever one clock shows", run: clocks::deadlines },
     Script { name: "the last member's clock ends nothing", run: clocks::last_clock },
+    Script { name: "a list that some owners forgot is not taken back", run: lists::forgotten },
+    Script { name: "a list goes once all in it had its time", run: lists::drained },
     Script { name: "joiners evict nobody", run: stragglers::votes_of_joiners },
     Script { name: "a joiner gets in though all it knew are gone", run: stragglers::old_contacts },
     Script { name: "a member comes back though all it knew are gone", run: stragglers::old_members },
