@@ -39,6 +39,7 @@
 //! |---|---|---|
 //! | `memory` | yes | the scheme `memory:`, sessions in this process |
 //! | `redis` | no | the schemes `redis:`, `redis+sentinel:`, `redis+cluster:`, `unix:` and those with TLS, sessions in Redis |
+//! | `cluster` | no | the scheme `cluster:`, sessions on the servers themselves, copied to each other |
 //! | `axum` | no | [`Session`] as an extractor, [`Error`] as a response |
 //! | `encryption` | no | values encrypted at rest: the setting `encryption_key_file`, and `wrappers::Encrypted` |
 //! | `testing` | no | `testing`: sessions on a clock that you move, and clients who are signed in, for your own tests |

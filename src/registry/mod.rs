@@ -34,8 +34,10 @@
 //! |---|---|
 //! | `mod` | the registry |
 //! | `url` | a store's URL, and the options in it |
-//! | `memory`, `redis` | how the URLs of each strategy are read |
+//! | `memory`, `cluster`, `redis` | how the URLs of each strategy are read |
 
+#[cfg(feature = "cluster")]
+mod cluster;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "redis")]
@@ -56,10 +58,27 @@ pub(crate) use url::redacted;
 use crate::config::ConfigError;
 
 /// Schemes that a feature of this crate adds: so that an error can name the feature.
-const FEATURES: &[(&str, &[&str])] = &[("memory", &["memory"]), ("redis", REDIS)];
+const FEATURES: &[(&str, &[&str])] = 
+    &[("memory", &["memory"]), ("cluster", &["cluster"]), ("redis", REDIS)];
 /// One server, over TCP, TLS or a Unix socket; a Sentinel set; a Cluster.
 const REDIS: &[&str] =
     &["redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"];
+
+/// The part of `store_timeout` that one operation may take: the store answers before the wrapper that enforces it.
+#[cfg(any(feature = "cluster", feature = "redis"))]
+const SHARE_OF_TIMEOUT: f64 = 0.9;
+
+/// An option that is not what it should be.
+#[cfg(any(feature = "cluster", feature = "redis"))]
+fn wrong(name: &str, value: &str, expected: &str) -> ConfigError {
+    ConfigError::new(format!("store option `{name}` is {value:?}, expected {expected}"))
+}
+
+/// What a store says of a setting of its own that is wrong: what would be accepted, and no secret.
+#[cfg(any(feature = "cluster", feature = "redis"))]
+fn refused(error: impl fmt::Display) -> ConfigError {
+    ConfigError::new(format!("the session store cannot be opened: {error}"))
+}
 
 /// Opens the store of one scheme.
 #[async_trait]
@@ -103,6 +122,8 @@ impl Default for Registry {
         let registry = Self(BTreeMap::new());
         #[cfg(feature = "memory")]
         let registry = registry.with("memory", memory::Memory);
+        #[cfg(feature = "cluster")]
+        let registry = registry.with("cluster", cluster::Cluster);
         #[cfg(feature = "redis")]
         let registry = REDIS.iter().fold(registry, |registry, scheme| registry.with(scheme, redis::Redis));
         registry

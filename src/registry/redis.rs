@@ -14,7 +14,6 @@
 //! One operation may take a second, or nine tenths of the setting `store_timeout`: so the store, which knows what it sent
 //! and what it did not, answers before the wrapper that enforces that setting.
 
-use std::fmt::Display;
 use std::sync::Arc;
 
 use abide_core::SessionStore;
@@ -22,11 +21,8 @@ use abide_redis::connect::LinkOptions;
 use abide_redis::{Address, RedisStore, RedisStoreBuilder};
 use async_trait::async_trait;
 
-use super::{Opener, StoreParts, StoreUrl};
+use super::{Opener, SHARE_OF_TIMEOUT, StoreParts, StoreUrl, refused, wrong};
 use crate::config::{ConfigError, parse_size};
-
-/// The part of `store_timeout` that one operation may take.
-const SHARE_OF_TIMEOUT: f64 = 0.9;
 
 #[derive(Debug)]
 pub(super) struct Redis;
@@ -111,11 +107,3 @@ fn link(url: &mut StoreUrl) -> Result<LinkOptions, ConfigError> {
     }
 }
 
-fn wrong(name: &str, value: &str, expected: &str) -> ConfigError {
-    ConfigError::new(format!("store option `{name}` is {value:?}, expected {expected}"))
-}
-
-/// What the store says of a wrong setting names what is accepted, and no password.
-fn refused(error: impl Display) -> ConfigError {
-    ConfigError::new(format!("the session store cannot be opened: {error}"))
-}

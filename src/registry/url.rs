@@ -72,7 +72,7 @@ impl StoreUrl {
         self.options.remove(name)
     }
 
-    #[cfg(any(feature = "memory", feature = "redis"))]
+    #[cfg(any(feature = "memory", feature = "cluster", feature = "redis"))]
     /// Takes an option that is a number above zero, as `read` reads it; an error says what was `expected`.
     pub(super) fn positive(
         &mut self,

@@ -10,9 +10,11 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `transport` | the module `transport`: links to peers over TCP and TLS, failure detection, discovery |
+//! | `transport` | the modules `transport` (links to peers over TCP and TLS, failure detection, discovery) and `store` (the session store) |
 
 pub mod codec;
 pub mod protocol;
+#[cfg(feature = "transport")]
+pub mod store;
 #[cfg(feature = "transport")]
 pub mod transport;

@@ -74,6 +74,7 @@ impl Options {
         Scenario {
             name: "your store",
             store: store.to_owned(),
+            servers: scenarios::SERVERS,
             balancing: self.balancing,
             fault: self.fault,
             claims: claims::PROMISE.to_vec(),

@@ -110,6 +110,7 @@ mod tests {
         let scenario = Scenario {
             name: "made up",
             store: "memory:".into(),
+            servers: 3,
             balancing: Balancing::Pinned,
             fault: Fault::Nothing,
             claims: vec![claims::NO_LOGOUT_UNDONE],

@@ -1,4 +1,4 @@
-//! What a scenario runs on: three servers behind a balancer, and a Redis where the store asks for one.
+//! What a scenario runs on: servers behind a balancer, and a Redis where the store asks for one.
 //!
 //! Everything stops when the rig is dropped.
 
@@ -14,7 +14,6 @@ use crate::stage::Stage;
 use crate::tally::Memory;
 use crate::wire::Client;
 
-const SERVERS: usize = 3;
 /// Neither the first, which founds things, nor the last.
 const VICTIM: usize = 1;
 
@@ -35,7 +34,7 @@ impl Rig {
             redis if scenario.needs_redis() => Some(Redis::of(redis).await?),
             _ => None,
         };
-        let links = (0..SERVERS).map(|_| addresses::free()).collect::<io::Result<_>>()?;
+        let links = (0..scenario.servers).map(|_| addresses::free()).collect::<io::Result<_>>()?;
         let addresses = Addresses { links, redis: redis.as_ref().map(Redis::url) };
         let balancer = Balancer::start(scenario.balancing, client.clone()).await?;
         let store = scenario.store.clone();

@@ -15,6 +15,7 @@
 //! Scenario {
 //!     name: "cluster, server killed",
 //!     store: "cluster://{link}?join={links}".into(),
+//!     servers: 3,
 //!     balancing: Balancing::RoundRobin,
 //!     fault: Fault::KillServer,
 //!     claims: claims::PROMISE.to_vec(),
@@ -29,16 +30,22 @@ use crate::faults::Fault;
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) store: String,
+    /// With how many servers it begins.
+    pub(crate) servers: usize,
     pub(crate) balancing: Balancing,
     pub(crate) fault: Fault,
     pub(crate) claims: Vec<Claim>,
 }
+
+/// As few as a cluster needs to go on without one.
+pub(crate) const SERVERS: usize = 3;
 
 pub(crate) fn all() -> Vec<Scenario> {
     vec![
         Scenario {
             name: "memory, round robin",
             store: "memory:".into(),
+            servers: SERVERS,
             balancing: Balancing::RoundRobin,
             fault: Fault::KillServer,
             claims: vec![claims::MOST_VIEWS_LOST, claims::NO_STRANGER, claims::NO_FAILURE],
@@ -46,13 +53,47 @@ pub(crate) fn all() -> Vec<Scenario> {
         Scenario {
             name: "memory, pinned",
             store: "memory:".into(),
+            servers: SERVERS,
             balancing: Balancing::Pinned,
             fault: Fault::KillServer,
             claims: [&claims::PROMISE[..], &[claims::A_KILL_COSTS_SESSIONS]].concat(),
         },
         Scenario {
+            name: "cluster, server killed",
+            store: "cluster://{link}?join={links}".into(),
+            servers: SERVERS,
+            balancing: Balancing::RoundRobin,
+            fault: Fault::KillServer,
+            claims: claims::PROMISE.to_vec(),
+        },
+        Scenario {
+            name: "cluster, server added",
+            store: "cluster://{link}?join={links}".into(),
+            servers: SERVERS,
+            balancing: Balancing::RoundRobin,
+            fault: Fault::AddServer,
+            claims: claims::PROMISE.to_vec(),
+        },
+        Scenario {
+            name: "cluster of 5, killed",
+            store: "cluster://{link}?join={links}&copies=3".into(),
+            servers: 5,
+            balancing: Balancing::RoundRobin,
+            fault: Fault::KillServer,
+            claims: claims::PROMISE.to_vec(),
+        },
+        Scenario {
+            name: "cluster of 5, all copies",
+            store: "cluster://{link}?join={links}&copies=all".into(),
+            servers: 5,
+            balancing: Balancing::RoundRobin,
+            fault: Fault::KillServer,
+            claims: claims::PROMISE.to_vec(),
+        },
+        Scenario {
             name: "Redis",
             store: "{redis}".into(),
+            servers: SERVERS,
             balancing: Balancing::RoundRobin,
             fault: Fault::KillServer,
             claims: claims::PROMISE.to_vec(),
@@ -60,6 +101,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         Scenario {
             name: "Redis, Redis killed",
             store: "{redis}".into(),
+            servers: SERVERS,
             balancing: Balancing::RoundRobin,
             fault: Fault::KillRedis,
             claims: claims::AFTER_REDIS_DIED.to_vec(),
@@ -67,6 +109,7 @@ pub(crate) fn all() -> Vec<Scenario> {
         Scenario {
             name: "Sentinel, master killed",
             store: "{sentinel}?durability=replicas=1".into(),
+            servers: SERVERS,
             balancing: Balancing::RoundRobin,
             fault: Fault::KillMaster,
             claims: claims::AFTER_A_FAILOVER.to_vec(),

@@ -63,7 +63,7 @@ impl Node {
         }
         let now = self.now.elapsed;
         let since = *self.founding.since.get_or_insert(now);
-        if self.settings.join.is_empty() {
+        if self.settings.join.is_empty() && self.settings.expect == 0 {
             return self.found_cluster();
         }
         // Who is bound to another one keeps nobody bound to itself, and who is not listed would keep those from it who are.
@@ -118,7 +118,7 @@ impl Node {
         let answers: Vec<Option<bool>> = others.iter().map(known).collect();
         let listed = usize::from(self.settings.join.contains(&self.me.address));
         let granted = answers.iter().filter(|answer| **answer == Some(true)).count() + listed;
-        own && answers.iter().all(Option::is_some) && granted >= majority(self.settings.join.len())
+        own && answers.iter().all(Option::is_some) && granted >= majority(self.settings.join.len().max(self.settings.expect))
     }
 
     fn found_cluster(&mut self) {

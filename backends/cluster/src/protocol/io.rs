@@ -35,12 +35,16 @@ pub enum Input {
     LinkLost(NodeId),
     /// Nobody listens at an address: the connection was refused, not merely unanswered.
     Refused(SocketAddr),
+    /// Where other nodes may be found is looked up again: see [`Settings::join`](super::Settings::join).
+    Seeds(Vec<SocketAddr>),
     /// The failure detector's verdict: the peer is down.
     Down(NodeId),
     /// The failure detector takes its verdict back.
     Up(NodeId),
     /// The process is about to end: hand over.
     Leave,
+    /// It does not end after all, unless it was let go already.
+    Stay,
     /// An operator says that these members of the last view are all that is left.
     Recover(Vec<NodeId>),
 }

@@ -24,6 +24,13 @@ impl Node {
         }
     }
 
+    /// Goes on as a member. Where the next view is on its way without it, it is out all the same.
+    pub(crate) fn stay(&mut self) {
+        if self.phase == Phase::Leaving {
+            self.phase = Phase::Member;
+        }
+    }
+
     pub(crate) fn leave_on(&mut self) {
         if self.phase != Phase::Left {
             return;

@@ -17,6 +17,7 @@
 //! | `peers`, `suspicion`, `clock` | who is there, and what time it is |
 //! | `expiry`, `repair`, `tombstones` | what owners do by themselves |
 //! | `message`, `io`, `settings`, `ids` | what is said, what goes in and out |
+//! | `holdings` | what a node says of itself, for dashboards |
 //! | `wire` | how what is said is written |
 //! | `inspect`, `steps`, `variant`, `broken` | what the simulator sees of it, and the forms that it must catch |
 
@@ -28,6 +29,7 @@ mod copies;
 mod edit;
 mod expiry;
 mod founding;
+mod holdings;
 mod ids;
 mod inspect;
 mod io;
@@ -62,6 +64,7 @@ mod view;
 mod wire;
 mod write;
 
+pub use holdings::{Events, Holdings};
 pub use ids::{ClusterId, Member, NodeId};
 #[doc(hidden)]
 pub use inspect::SlotReport;

@@ -87,6 +87,8 @@ pub struct Node {
     /// Since when it is no member.
     pub(crate) left: Option<Duration>,
     pub(crate) is_retired: bool,
+    /// How often a member was suspected.
+    pub(crate) suspicions: u64,
     /// Who sent the message that is being handled: it can be answered whatever views are known.
     pub(crate) speaker: Option<Member>,
     chores: BTreeMap<Chore, Duration>,
@@ -122,6 +124,7 @@ impl Node {
             dangling: BTreeMap::new(),
             left: None,
             is_retired: false,
+            suspicions: 0,
             speaker: None,
             chores: BTreeMap::new(),
             inbox: VecDeque::new(),
@@ -141,10 +144,12 @@ impl Node {
             Input::Message(message) => self.receive(message),
             Input::Request { id, request } => self.on_request(id, request),
             Input::LinkLost(id) => self.on_link_lost(id),
+            Input::Seeds(join) => self.settings.join = join,
             Input::Refused(address) => self.on_refused(address),
             Input::Down(id) => self.on_verdict(id, true),
             Input::Up(id) => self.on_verdict(id, false),
             Input::Leave => self.leave(),
+            Input::Stay => self.stay(),
             Input::Recover(survivors) => self.recover(&survivors),
         }
         loop {

@@ -13,8 +13,11 @@ use super::variant::Variant;
 pub struct Settings {
     /// This process.
     pub me: Member,
-    /// The addresses at which other nodes may be found. Without one, the node founds a cluster of its own.
+    /// The addresses at which other nodes may be found, this one among them. Without one, and where none is expected, the
+    /// node founds a cluster of its own.
     pub join: Vec<SocketAddr>,
+    /// How many nodes there will be when a cluster is founded, where that is more than the addresses that are known so far.
+    pub expect: usize,
     /// Seeds jitter, ballots and the name of a founded cluster. Random for each process.
     pub seed: u64,
     /// Of a cluster that this node founds: how many copies of a record there are.
@@ -52,6 +55,7 @@ impl Settings {
         Self {
             me,
             join,
+            expect: 0,
             seed,
             copies: 3,
             slots: 16_384,

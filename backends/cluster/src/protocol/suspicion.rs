@@ -46,6 +46,7 @@ impl Node {
     fn suspect(&mut self, id: NodeId) {
         if let Some(peer) = self.peers.get_mut(&id) {
             if !std::mem::replace(&mut peer.is_lost, true) {
+                self.suspicions += 1;
                 self.tell_all(|| Body::Suspected { peer: id });
             }
         }

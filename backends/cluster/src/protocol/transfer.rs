@@ -202,6 +202,11 @@ impl Node {
         }
     }
 
+    /// How many slots are on their way to it.
+    pub(crate) fn lacking(&self) -> usize {
+        self.transfer.taken.len()
+    }
+
     /// The last view for which this node has all its slots.
     pub(crate) fn synced_in(&self) -> u64 {
         let behind = u64::from(!self.transfer.taken.is_empty() || self.transfer.begins);

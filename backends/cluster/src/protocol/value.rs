@@ -121,6 +121,11 @@ impl Value {
         }
     }
 
+    /// Its bytes in memory, as records are [weighed](abide_core::Record::weight).
+    pub(crate) fn weight(&self) -> usize {
+        self.session().weight()
+    }
+
     fn join(&self, other: &Self) -> Self {
         match (self, other) {
             (Self::Session(one), Self::Session(two)) if !Arc::ptr_eq(one, two) => {

@@ -159,7 +159,7 @@ impl Transport {
     /// # Cancellation
     ///
     /// The tasks end all the same, but nobody waits for them.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.shared.stop().await;
     }
 }

@@ -1,0 +1,36 @@
+//! What everybody may see of a store, without asking its task.
+
+use abide_core::Readiness;
+
+use super::figures::Figures;
+use crate::protocol::{Member, NodeId};
+
+/// Where a server is in its cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Whether it may be sent requests.
+    pub readiness: Readiness,
+    /// This process. It gets another id where it begins anew.
+    pub me: Member,
+    /// The number of the view that it is in, zero before the first.
+    pub view: u64,
+    /// Who is in the cluster, as far as it knows.
+    pub members: Vec<Member>,
+    /// Members that it does not hear, and waits for no more.
+    pub suspects: Vec<NodeId>,
+    pub(super) figures: Figures,
+}
+
+impl Status {
+    pub(super) fn new(me: Member) -> Self {
+        Self {
+            readiness: Readiness::NotReady("begins".into()),
+            me,
+            view: 0,
+            members: Vec::new(),
+            suspects: Vec::new(),
+            figures: Figures::default(),
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! `cluster:`, sessions on the servers of a cluster, this one among them.
+//!
+//! `cluster://ADDRESS?join=…`, where `ADDRESS` is the address at which the others reach this server.
+//!
+//! | option | what it is | default |
+//! |---|---|---|
+//! | `join` | where the others may be found: addresses, or names with `expect`, separated by commas; the same everywhere, with this server among them | none: a cluster of one |
+//! | `expect` | how many servers there will be when a cluster is founded; required beside a name | as many as `join` has addresses |
+//! | `copies` | how many servers keep each session, or `all` | `3` |
+//! | `listen` | the address to listen on, where it is another one | `ADDRESS` |
+//! | `name` | the cluster's name | `abide` |
+//! | `secret_file` | a file of secrets that every server has: links are encrypted, and nobody else is let in | none |
+//! | `ca`, `cert`, `key` | certificates as PEM instead: the authorities, this server's with the cluster's name in it, its key | none |
+//!
+//! Without a secret or certificates nothing beyond loopback is listened on. One operation may take a second, or nine tenths
+//! of the setting `store_timeout`, so that the store answers before the wrapper that enforces that setting.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use abide_cluster::store::{ClusterStore, ClusterStoreBuilder, Copies};
+use abide_cluster::transport::{ClusterName, Identity, Join, PemFiles, Secret};
+use abide_core::SessionStore;
+use async_trait::async_trait;
+
+use super::{Opener, SHARE_OF_TIMEOUT, StoreParts, StoreUrl, refused, wrong};
+use crate::config::ConfigError;
+
+#[derive(Debug)]
+pub(super) struct Cluster;
+
+#[async_trait]
+impl Opener for Cluster {
+    async fn open(
+        &self,
+        mut url: StoreUrl,
+        parts: &StoreParts,
+    ) -> Result<Arc<dyn SessionStore>, ConfigError> {
+        let address = address(url.rest()).await?;
+        let mut builder = ClusterStore::builder(address).clock(parts.clock.clone());
+        if let Some(timeout) = parts.timeout {
+            builder = builder.timeout(timeout.mul_f64(SHARE_OF_TIMEOUT));
+        }
+        let builder = configured(&mut url, builder)?;
+        url.finish()?;
+        Ok(Arc::new(builder.open().await.map_err(refused)?))
+    }
+}
+
+/// The address of this server, given as such or by a name.
+async fn address(rest: &str) -> Result<SocketAddr, ConfigError> {
+    let expected = || {
+        ConfigError::new(
+            "store `cluster:` has no address of this server, expected one such as `cluster://10.0.0.1:7001?join=…`",
+        )
+    };
+    let given = rest.strip_prefix("//").ok_or_else(expected)?.trim_end_matches('/');
+    if let Ok(address) = given.parse() {
+        return Ok(address);
+    }
+    let found = tokio::net::lookup_host(given).await.map_err(|error| expected().with_source(error))?;
+    let mut found = found.collect::<Vec<SocketAddr>>();
+    found.sort_unstable();
+    found.into_iter().next().ok_or_else(expected)
+}
+
+fn configured(
+    url: &mut StoreUrl,
+    mut builder: ClusterStoreBuilder,
+) -> Result<ClusterStoreBuilder, ConfigError> {
+    let number = |text: &str| text.parse().ok();
+    let expect = url.positive("expect", number, "a number of servers, such as `3`")?;
+    let join = url.take("join");
+    if join.is_some() || expect.is_some() {
+        builder = builder.join(Join::parse(join.as_deref().unwrap_or(""), expect).map_err(refused)?);
+    }
+    match url.take("copies").as_deref() {
+        None => {}
+        Some("all") => builder = builder.copies(Copies::All),
+        Some(text) => match text.parse().ok().filter(|copies| *copies > 0) {
+            Some(copies) => builder = builder.copies(Copies::Few(copies)),
+            None => return Err(wrong("copies", text, "`all`, or a number of servers such as `3`")),
+        },
+    }
+    if let Some(listen) = url.take("listen") {
+        let address = listen.parse().map_err(|_| wrong("listen", &listen, "an address such as `0.0.0.0:7001`"))?;
+        builder = builder.listen(address);
+    }
+    let name = match url.take("name") {
+        Some(name) => ClusterName::new(&name).map_err(refused)?,
+        None => ClusterName::default(),
+    };
+    if let Some(identity) = identity(url, &name)? {
+        builder = builder.identity(identity);
+    }
+    Ok(builder.cluster(name))
+}
+
+/// From a secret file, or from certificates; neither is none.
+fn identity(url: &mut StoreUrl, name: &ClusterName) -> Result<Option<Identity>, ConfigError> {
+    let secret = url.take("secret_file");
+    match (secret, url.take("ca"), url.take("cert"), url.take("key")) {
+        (None, None, None, None) => Ok(None),
+        (Some(path), None, None, None) => {
+            let secrets = Secret::read(path).map_err(refused)?;
+            Identity::from_secrets(&secrets, name).map(Some).map_err(refused)
+        }
+        (None, Some(ca), Some(cert), Some(key)) => {
+            let files = PemFiles { authorities: ca.into(), certificate: cert.into(), key: key.into() };
+            Identity::from_pem_files(&files, name).map(Some).map_err(refused)
+        }
+        _ => Err(ConfigError::new(
+            "store options `secret_file`, `ca`, `cert`, `key`: expected `secret_file`, or the other three",
+        )),
+    }
+}
