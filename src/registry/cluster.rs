@@ -83,7 +83,8 @@ fn configured(
         },
     }
     if let Some(listen) = url.take("listen") {
-        let address = listen.parse().map_err(|_| wrong("listen", &listen, "an address such as `0.0.0.0:7001`"))?;
+        let address =
+            listen.parse().map_err(|_| wrong("listen", &listen, "an address such as `0.0.0.0:7001`"))?;
         builder = builder.listen(address);
     }
     let name = match url.take("name") {

@@ -58,8 +58,7 @@ pub(crate) use url::redacted;
 use crate::config::ConfigError;
 
 /// Schemes that a feature of this crate adds: so that an error can name the feature.
-const FEATURES: &[(&str, &[&str])] = 
-    &[("memory", &["memory"]), ("cluster", &["cluster"]), ("redis", REDIS)];
+const FEATURES: &[(&str, &[&str])] = &[("memory", &["memory"]), ("cluster", &["cluster"]), ("redis", REDIS)];
 /// One server, over TCP, TLS or a Unix socket; a Sentinel set; a Cluster.
 const REDIS: &[&str] =
     &["redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"];

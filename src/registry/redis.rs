@@ -106,4 +106,3 @@ fn link(url: &mut StoreUrl) -> Result<LinkOptions, ConfigError> {
         Some(other) => Err(wrong("allow_insecure_tls", other, "`true` or `false`")),
     }
 }
-

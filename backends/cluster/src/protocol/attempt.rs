@@ -87,7 +87,7 @@ impl Node {
             return self.again(id);
         }
         match &mut operation.stage {
-            Stage::Waiting { .. } | Stage::Queued => {}
+            Stage::Waiting { .. } | Stage::Queued | Stage::Riding { .. } => {}
             Stage::Reading { states } | Stage::Writing { states, .. } | Stage::Preparing { states, .. } => {
                 match reply.result {
                     Ok(state) => drop(states.told.insert(from, state)),
@@ -150,7 +150,7 @@ impl Node {
             let view_changed = operation.view != self.views.number();
             match operation.stage {
                 Stage::Waiting { until } if until <= now => self.attempt(id),
-                Stage::Waiting { .. } | Stage::Queued => {}
+                Stage::Waiting { .. } | Stage::Queued | Stage::Riding { .. } => {}
                 _ if view_changed => self.again(id),
                 _ if now.saturating_sub(operation.attempted) >= self.settings.attempt => {
                     self.step(steps::HUNG);

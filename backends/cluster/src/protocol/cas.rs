@@ -6,7 +6,7 @@
 
 use abide_core::Stamp;
 
-use super::edit::{Edit, Judge};
+use super::edit::{Edit, Judge, answered};
 use super::ids::Ballot;
 use super::message::{No, What};
 use super::node::Node;
@@ -86,22 +86,20 @@ impl Node {
     pub(crate) fn propose(&mut self, id: OperationId, ballot: Ballot, held: &Held) {
         let Some(now) = self.judged_now() else { return self.wait(id) };
         let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
-        let edit = match &operation.work {
-            Work::Edit(edit) => edit.clone(),
-            Work::Write { changes, terms } => Edit::Commit { changes: changes.clone(), terms: *terms },
-            Work::Load | Work::Mend => Edit::Keep,
-        };
+        let (key, edit) = (operation.key, operation.work.edit());
         let came = edit.apply(held, Judge { now, in_doubt: operation.in_doubt });
         let doubt_before = operation.in_doubt;
         // Whoever asked for a session that was due changed nothing.
         operation.in_doubt |= came.value.is_some() && !matches!(edit, Edit::Expire);
         let step = if came.value.is_some() { steps::CAS_STORES_NEW } else { steps::CAS_STORES_OLD };
         let value = came.value.unwrap_or_else(|| held.clone());
+        let answer = answered(came.answer, &value);
         let then = match operation.work {
             Work::Mend | Work::Load => Then::Found,
-            _ => Then::Answer(came.answer),
+            _ => Then::Answer(answer),
         };
         self.step(step);
+        let value = self.take_along(id, key, value, now);
         self.store(id, ballot, value, doubt_before, then);
     }
 }

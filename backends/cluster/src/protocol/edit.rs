@@ -180,6 +180,15 @@ pub(crate) fn read(key: &Key, held: &Held, digest: Digest) -> Answer {
     }
 }
 
+/// What is answered by an edit that left `held`. A conflict carries what is there.
+pub(crate) fn answered(answer: Result<Told, Error>, held: &Held) -> Result<Answer, Error> {
+    let digest = super::value::digest(held);
+    answer.map(|answer| told(answer, held, digest)).map_err(|error| match loaded(held, digest) {
+        Some(loaded) if error.kind() == ErrorKind::Conflict => error.with_current(loaded),
+        _ => error,
+    })
+}
+
 /// What is answered.
 pub(crate) fn told(told: Told, held: &Held, digest: Digest) -> Answer {
     match told {

@@ -118,7 +118,8 @@ impl Node {
         let answers: Vec<Option<bool>> = others.iter().map(known).collect();
         let listed = usize::from(self.settings.join.contains(&self.me.address));
         let granted = answers.iter().filter(|answer| **answer == Some(true)).count() + listed;
-        own && answers.iter().all(Option::is_some) && granted >= majority(self.settings.join.len().max(self.settings.expect))
+        own && answers.iter().all(Option::is_some)
+            && granted >= majority(self.settings.join.len().max(self.settings.expect))
     }
 
     fn found_cluster(&mut self) {

@@ -1,6 +1,7 @@
 //! What a node says of itself, for dashboards.
 
 use super::node::Node;
+use super::operation::is_due;
 use super::steps;
 use super::value::Value;
 
@@ -46,12 +47,18 @@ impl Node {
             operations: self.operations.under_way.len(),
             ..Holdings::default()
         };
-        for value in self.copies.values().flat_map(|copy| copy.cells.values()).filter_map(|cell| cell.held().as_ref())
+        let is_live = |value: &Value| match self.judged_now() {
+            Some(now) => !is_due(&Some(value.clone()), now),
+            None => true,
+        };
+        for value in
+            self.copies.values().flat_map(|copy| copy.cells.values()).filter_map(|cell| cell.held().as_ref())
         {
             holdings.bytes += value.weight();
             match value {
                 value if value.is_tombstone() => holdings.tombstones += 1,
-                Value::Session(_) => holdings.sessions += 1,
+                Value::Session(_) if is_live(value) => holdings.sessions += 1,
+                _ => {}
             }
         }
         holdings

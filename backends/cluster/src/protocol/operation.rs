@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use abide_core::Error;
 
-use super::edit::{Edit, Told};
+use super::edit::Edit;
 use super::ids::{Ballot, NodeId};
 use super::io::{Answer, Request, RequestId};
 use super::message::Terms;
@@ -37,6 +37,17 @@ pub(crate) enum Work {
     Edit(Edit),
     /// Makes all owners equal.
     Mend,
+}
+
+impl Work {
+    /// What it makes of a value where it is decided by ballot.
+    pub(crate) fn edit(&self) -> Edit {
+        match self {
+            Self::Edit(edit) => edit.clone(),
+            Self::Write { changes, terms } => Edit::Commit { changes: changes.clone(), terms: *terms },
+            Self::Load | Self::Mend => Edit::Keep,
+        }
+    }
 }
 
 /// Who waits for it.
@@ -76,6 +87,13 @@ pub(crate) enum Stage {
     },
     /// Waits until another operation of this node on the same key has decided.
     Queued,
+    /// What it makes of the value is stored together with that of another operation on the same key.
+    Riding {
+        with: OperationId,
+        /// Whether it is in doubt also where that is stored nowhere.
+        doubt_before: bool,
+        answer: Result<Answer, Error>,
+    },
     Reading {
         states: States,
     },
@@ -102,7 +120,7 @@ pub(crate) enum Stage {
 /// What follows once a value is stored.
 #[derive(Debug)]
 pub(crate) enum Then {
-    Answer(Result<Told, Error>),
+    Answer(Result<Answer, Error>),
     /// What a read found.
     Found,
 }

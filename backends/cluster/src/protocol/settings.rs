@@ -42,6 +42,9 @@ pub struct Settings {
     pub silence: Duration,
     /// How long new owners may take to copy in advance before the view changes without it.
     pub copying: Duration,
+    /// For tests: all processes share one clock, which stands still until somebody moves it.
+    #[doc(hidden)]
+    pub one_clock: bool,
     /// The rule that is left out.
     #[cfg(feature = "__variants")]
     #[doc(hidden)]
@@ -68,6 +71,7 @@ impl Settings {
             repair: Duration::from_secs(30),
             silence: Duration::from_secs(3),
             copying: Duration::from_secs(30),
+            one_clock: false,
             #[cfg(feature = "__variants")]
             variant: None,
         }

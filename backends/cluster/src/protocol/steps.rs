@@ -14,6 +14,7 @@ steps! {
     CAS_PREPARES = "cas: prepares",
     CAS_STORES_NEW = "cas: stores a new value",
     CAS_STORES_OLD = "cas: stores what was there",
+    CAS_TAKES_ALONG = "cas: decides others of this node along",
     CAS_QUEUES = "cas: waits for another one of this node",
     CAS_OVERTAKEN_STORING = "cas: was overtaken while it stored",
     CAS_OVERTAKEN = "cas: was overtaken, and tries a higher ballot",

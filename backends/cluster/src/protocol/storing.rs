@@ -6,14 +6,12 @@
 
 use std::time::Duration;
 
-use abide_core::{Error, ErrorKind};
-
 use super::ids::{Ballot, NodeId};
 use super::message::What;
 use super::node::Node;
 use super::operation::{OperationId, Stage, Then, Work};
 use super::steps;
-use super::value::{Held, digest};
+use super::value::Held;
 
 impl Node {
     /// Stores at a majority what owners told, and then goes on. It is nothing new: refused everywhere, it leaves the operation
@@ -57,8 +55,10 @@ impl Node {
         self.remember(key, ballot);
         match then {
             Then::Found => self.found(id, ballot, &value),
-            Then::Answer(Ok(told)) => self.finish(id, Ok(super::edit::told(told, &value, digest(&value)))),
-            Then::Answer(Err(error)) => self.fail_with(id, error, &value),
+            Then::Answer(answer) => {
+                self.arrive(id);
+                self.finish(id, answer);
+            }
         }
     }
 
@@ -82,16 +82,10 @@ impl Node {
         if let Some(operation) = self.operations.under_way.get_mut(&id).filter(|_| nowhere) {
             operation.in_doubt = doubt;
         }
+        if nowhere {
+            self.undo_doubts(id);
+        }
         self.step(steps::CAS_OVERTAKEN_STORING);
         self.wait(id);
-    }
-
-    /// Ends with an error that carries what is stored.
-    fn fail_with(&mut self, id: OperationId, error: Error, value: &Held) {
-        let error = match super::edit::loaded(value, digest(value)) {
-            Some(loaded) if error.kind() == ErrorKind::Conflict => error.with_current(loaded),
-            _ => error,
-        };
-        self.finish(id, Err(error));
     }
 }

@@ -1,10 +1,16 @@
-//! Turns: one operation of a node at a time decides by ballot on a key, for two would only overtake each other.
+//! Turns: one operation of a node at a time decides by ballot on a key, for two would only overtake each other. It takes
+//! those along that wait behind it, so that a crowd on one key costs few ballots.
 //!
-//! **Invariant.** Who decides lets the next one begin when it waits, is done, or gives up.
+//! **Invariant.** Who decides lets the next one begin when it waits, is done, or gives up; whom it took along is answered when
+//! their common value is stored, and waits for another turn otherwise.
 
+use abide_core::Timestamp;
+
+use super::edit::{Judge, answered};
 use super::node::Node;
-use super::operation::{Operation, OperationId, Stage};
-use super::value::Key;
+use super::operation::{Operation, OperationId, Stage, Work};
+use super::steps;
+use super::value::{Held, Key};
 
 impl Node {
     /// One operation of this node at a time decides by ballot on a key: two would only overtake each other. Answers
@@ -27,10 +33,69 @@ impl Node {
             return;
         }
         self.operations.deciding.remove(&key);
+        self.let_off(id);
         let queued = |operation: &Operation| operation.key == key && matches!(operation.stage, Stage::Queued);
         let next = self.operations.under_way.iter().find(|(_, operation)| queued(operation));
         if let Some(next) = next.map(|(id, _)| *id) {
             self.operations.awake.push(next);
+        }
+    }
+
+    /// Those that wait for their turn behind `id` are decided with it: each makes something of what the one before it
+    /// made. Answers what they all made of the value.
+    pub(crate) fn take_along(&mut self, id: OperationId, key: Key, mut value: Held, now: Timestamp) -> Held {
+        let waits = |operation: &Operation| {
+            let changes = matches!(operation.work, Work::Edit(_) | Work::Write { .. });
+            operation.key == key && changes && matches!(operation.stage, Stage::Queued)
+        };
+        let mut ride = 0;
+        for operation in self.operations.under_way.values_mut().filter(|operation| waits(operation)) {
+            let doubt_before = operation.in_doubt;
+            let came = operation.work.edit().apply(&value, Judge { now, in_doubt: doubt_before });
+            operation.in_doubt |= came.value.is_some();
+            value = came.value.unwrap_or(value);
+            let answer = answered(came.answer, &value);
+            operation.stage = Stage::Riding { with: id, doubt_before, answer };
+            ride += 1;
+        }
+        if ride > 0 {
+            self.step(steps::CAS_TAKES_ALONG);
+        }
+        value
+    }
+
+    /// What was decided together is stored: those that came along are answered, each as of its own place in the row.
+    pub(crate) fn arrive(&mut self, id: OperationId) {
+        let rides =
+            |operation: &Operation| matches!(operation.stage, Stage::Riding { with, .. } if with == id);
+        let under_way = self.operations.under_way.iter();
+        let riders: Vec<OperationId> =
+            under_way.filter(|(_, operation)| rides(operation)).map(|(id, _)| *id).collect();
+        for rider in riders {
+            let Some(operation) = self.operations.under_way.get_mut(&rider) else { continue };
+            let stage = std::mem::replace(&mut operation.stage, Stage::Queued);
+            if let Stage::Riding { answer, .. } = stage {
+                self.finish(rider, answer);
+            }
+        }
+    }
+
+    /// What was to be decided together is stored nowhere: those that came along are in the doubt they were in.
+    pub(crate) fn undo_doubts(&mut self, id: OperationId) {
+        for operation in self.operations.under_way.values_mut() {
+            match operation.stage {
+                Stage::Riding { with, doubt_before, .. } if with == id => operation.in_doubt = doubt_before,
+                _ => {}
+            }
+        }
+    }
+
+    /// Those that came along wait for another turn.
+    fn let_off(&mut self, id: OperationId) {
+        for operation in self.operations.under_way.values_mut() {
+            if matches!(operation.stage, Stage::Riding { with, .. } if with == id) {
+                operation.stage = Stage::Queued;
+            }
         }
     }
 

@@ -121,9 +121,12 @@ impl Value {
         }
     }
 
-    /// Its bytes in memory, as records are [weighed](abide_core::Record::weight).
+    /// How many bytes it takes: of a session as records are [weighed](abide_core::Record::weight), of a list as written.
     pub(crate) fn weight(&self) -> usize {
-        self.session().weight()
+        match self {
+            Self::Session(record) => record.weight(),
+            Self::User(list) => list.encode().len(),
+        }
     }
 
     fn join(&self, other: &Self) -> Self {

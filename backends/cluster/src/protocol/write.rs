@@ -6,7 +6,7 @@
 
 use abide_core::ErrorKind;
 
-use super::edit::Told;
+use super::edit::{Told, answered};
 use super::ids::{Ballot, NodeId};
 use super::message::{No, What};
 use super::node::Node;
@@ -58,12 +58,12 @@ impl Node {
         if across || states.like(generation, digest(&value)).len() >= needed {
             self.step(steps::WRITTEN);
             self.remember_of(id, generation);
-            let answer = super::edit::told(Told::Stored, &value, digest(&value));
-            self.finish(id, Ok(answer));
+            self.finish(id, answered(Ok(Told::Stored), &value));
         } else if everybody || !alike {
             // Each of a majority took it; what else is in their copies was not asked for by a majority yet.
             self.step(steps::WRITE_STORES);
-            self.store_told(id, generation, value, Then::Answer(Ok(Told::Stored)));
+            let answer = answered(Ok(Told::Stored), &value);
+            self.store_told(id, generation, value, Then::Answer(answer));
         }
     }
 

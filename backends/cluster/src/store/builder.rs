@@ -134,6 +134,7 @@ impl ClusterStoreBuilder {
     /// Nothing was begun where this is cancelled.
     pub async fn open(mut self) -> Result<ClusterStore, OpenError> {
         self.check()?;
+        self.protocol.one_clock = self.is_moved_by_hand;
         self.protocol.copies = self.copies.number();
         self.protocol.join = self.transport.join.addresses().to_vec();
         self.protocol.expect = self.transport.join.expect();

@@ -9,6 +9,7 @@ use abide_core::{
     SessionStore, UserPage, Version,
 };
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use super::figures::metrics;
 use super::handle::ClusterStore;
@@ -23,11 +24,12 @@ impl SessionStore for ClusterStore {
         options: &CreateOptions,
     ) -> Result<Loaded, Error> {
         let request = Request::Create { key: *key, record: Arc::new(record), options: *options };
-        stored(self.ask(request, true).await?)
+        let until = self.until();
+        stored(self.settled(request.clone(), request, until).await?)
     }
 
     async fn load(&self, key: &SessionKey, _options: &LoadOptions) -> Result<Option<Loaded>, Error> {
-        match self.ask(Request::Load { key: *key }, false).await? {
+        match self.ask(Request::Load { key: *key }, false, self.until()).await? {
             Answer::Session(session) => Ok(session),
             other => Err(unexpected(&other)),
         }
@@ -44,8 +46,10 @@ impl SessionStore for ClusterStore {
         changes: &Changes,
         options: &CommitOptions,
     ) -> Result<Loaded, Error> {
-        let request = Request::Commit { key: *key, changes: Arc::new(changes.clone()), options: *options };
-        stored(self.ask(request, true).await?)
+        let changes = Arc::new(changes.clone());
+        let commit = |options| Request::Commit { key: *key, changes: changes.clone(), options };
+        let until = self.until();
+        stored(self.settled(commit(*options), commit(options.retry(true)), until).await?)
     }
 
     fn try_commit(
@@ -64,7 +68,7 @@ impl SessionStore for ClusterStore {
         reason: EndReason,
         _options: &EndOptions,
     ) -> Result<EndOutcome, Error> {
-        match self.ask(Request::End { key: *key, reason }, true).await? {
+        match self.ask(Request::End { key: *key, reason }, true, self.until()).await? {
             Answer::Ended(outcome) => Ok(outcome),
             other => Err(unexpected(&other)),
         }
@@ -100,6 +104,28 @@ impl SessionStore for ClusterStore {
             return Ok(Drained::new(0, before.figures.sessions));
         }
         Ok(Drained::new(self.leave(deadline).await?, 0))
+    }
+}
+
+impl ClusterStore {
+    /// Asks, and where nobody knows what came of it though there is time left, asks once more: then it finds itself, or
+    /// that the session is over.
+    async fn settled(&self, request: Request, again: Request, until: Instant) -> Result<Answer, Error> {
+        match self.ask(request, true, until).await {
+            Err(error) if error.kind() == ErrorKind::Ambiguous && Instant::now() < until => {
+                self.ask(again, true, until).await.map_err(in_doubt)
+            }
+            answer => answer,
+        }
+    }
+}
+
+/// What was in doubt before stays so where it was not asked again.
+fn in_doubt(error: Error) -> Error {
+    if error.kind() == ErrorKind::Unavailable {
+        Error::new(ErrorKind::Ambiguous, "no answer in time")
+    } else {
+        error
     }
 }
 

@@ -31,16 +31,26 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// What the store asks of its task.
 #[derive(Debug)]
 pub(super) enum Command {
-    Ask { request: Request, answer: oneshot::Sender<Result<Answer, Error>> },
+    Ask {
+        request: Request,
+        answer: oneshot::Sender<Result<Answer, Error>>,
+    },
     /// Answered once others have what this process held, with how many sessions those were.
-    Leave { answer: oneshot::Sender<u64> },
+    Leave {
+        answer: oneshot::Sender<u64>,
+    },
     /// Not after all.
     Stay,
     /// Answered with how many slots may lack something.
-    Recover { answer: oneshot::Sender<usize> },
+    Recover {
+        answer: oneshot::Sender<usize>,
+    },
     Renew(Identity),
     /// For tests: as if the network carried no message of the protocol.
-    CutOff { is_cut: bool, done: oneshot::Sender<()> },
+    CutOff {
+        is_cut: bool,
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// The task's state.
@@ -55,6 +65,8 @@ pub(super) struct Driver {
     last: u64,
     leaving: Vec<oneshot::Sender<u64>>,
     recovering: Vec<oneshot::Sender<usize>>,
+    /// How many sessions it held when it was told to leave.
+    held: u64,
     /// How many sessions were handed over, once this process is to end.
     gone: Option<u64>,
     counted: Option<Instant>,
@@ -81,6 +93,7 @@ impl Driver {
             last: 0,
             leaving: Vec::new(),
             recovering: Vec::new(),
+            held: 0,
             gone: None,
             counted: None,
             is_cut: false,
@@ -126,7 +139,9 @@ impl Driver {
 
     async fn take_events(&mut self, events: &mut Vec<Event>) {
         for event in events.drain(..) {
-            if let Some(input) = input(event).filter(|input| !(self.is_cut && matches!(input, Input::Message(_)))) {
+            if let Some(input) =
+                input(event).filter(|input| !(self.is_cut && matches!(input, Input::Message(_))))
+            {
                 self.handle(input).await;
             }
         }
@@ -177,6 +192,7 @@ impl Driver {
             let _ = answer.send(self.gone.unwrap_or(0));
             return;
         }
+        self.held = self.life.node.holdings().sessions as u64;
         self.leaving.push(answer);
         self.handle(Input::Leave).await;
     }
@@ -195,7 +211,10 @@ impl Driver {
                 }
                 Output::Members(members) => self.life.transport.watch(members).await,
                 Output::Recovered { doubtful } => {
-                    tracing::warn!(doubtful, "cluster: recovered from what is left; so many slots may lack something");
+                    tracing::warn!(
+                        doubtful,
+                        "cluster: recovered from what is left; so many slots may lack something"
+                    );
                     for answer in self.recovering.drain(..) {
                         let _ = answer.send(doubtful);
                     }
@@ -214,7 +233,7 @@ impl Driver {
             return Box::pin(self.begin_anew()).await;
         }
         self.life.transport.leave().await;
-        let sessions = self.status.borrow().figures.sessions;
+        let sessions = self.held;
         self.gone = Some(sessions);
         for answer in self.leaving.drain(..) {
             let _ = answer.send(sessions);
@@ -259,10 +278,12 @@ impl Driver {
         let number = view.map_or(0, |view| view.number);
         let suspects = node.suspects();
         self.status.send_if_modified(|status| {
-            let changed = status.readiness != readiness || status.view != number || status.suspects != suspects;
+            let changed =
+                status.readiness != readiness || status.view != number || status.suspects != suspects;
             if changed || status.me != me {
                 status.members = view.map(|view| view.members.clone()).unwrap_or_default();
-                (status.readiness, status.view, status.me, status.suspects) = (readiness, number, me, suspects);
+                (status.readiness, status.view, status.me, status.suspects) =
+                    (readiness, number, me, suspects);
             }
             if counts || changed {
                 status.figures = Figures::of(life, before);

@@ -103,9 +103,13 @@ impl ClusterStore {
         drop(is_done.await);
     }
 
-    /// Asks the cluster, and waits as long as an operation may take. `changes` says whether it may change something.
-    pub(super) async fn ask(&self, request: Request, changes: bool) -> Result<Answer, Error> {
-        let until = Instant::now() + self.0.timeout;
+    /// Until when an operation that begins now may take.
+    pub(super) fn until(&self) -> Instant {
+        Instant::now() + self.0.timeout
+    }
+
+    /// Asks the cluster, and waits until then. `changes` says whether it may change something.
+    pub(super) async fn ask(&self, request: Request, changes: bool, until: Instant) -> Result<Answer, Error> {
         let (answer, answered) = oneshot::channel();
         let unavailable = |why| Error::new(ErrorKind::Unavailable, why);
         let sent = timeout_at(until, self.0.commands.send(Command::Ask { request, answer })).await;

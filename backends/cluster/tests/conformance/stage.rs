@@ -37,7 +37,9 @@ impl Cluster {
     pub(crate) async fn come_up(&self) {
         let up = async {
             for store in &self.stores {
-                while store.ready().await != Readiness::Ready || store.status().borrow().members.len() < SERVERS {
+                while store.ready().await != Readiness::Ready
+                    || store.status().borrow().members.len() < SERVERS
+                {
                     sleep(BETWEEN_LOOKS).await;
                 }
             }
