@@ -71,14 +71,16 @@ async fn a_server_that_misses_a_session_claims_it_whole_and_from_then_on_has_it(
 async fn of_two_servers_that_claim_at_once_one_wins() {
     let servers = Servers::new();
     servers.drained().await;
-    // Both have found the session before either takes it.
-    let gate = servers.shared.hold(Method::Commit);
+    // Both have found the session before either takes it, and both take it before either lets go of the envelope.
+    let (takes, discards) = (servers.shared.hold(Method::Commit), servers.shared.hold(Method::End));
     let claims = [servers.one(), servers.one()]
         .map(|server| tokio::spawn(async move { server.look(1).await.unwrap().is_some() }));
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
+    for gate in [takes, discards] {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(10);
     }
-    gate.add_permits(10);
     let mut won = 0;
     for claim in claims {
         won += u32::from(claim.await.unwrap());

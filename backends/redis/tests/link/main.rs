@@ -4,6 +4,7 @@
 
 mod addresses;
 mod cluster;
+mod down;
 mod fake;
 #[cfg(feature = "pool")]
 mod pool;
