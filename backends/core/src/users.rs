@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::changes::Changes;
 use crate::record::{Era, Record};
 use crate::time::Timestamp;
 use crate::token::SessionKey;
@@ -64,7 +65,24 @@ pub enum Settled {
 /// many slides few move it. Never past the hard deadline.
 #[must_use]
 pub fn listed_until(era: &Era) -> Timestamp {
-    let step = u64::try_from(era.idle_timeout().as_millis() / 10).unwrap_or(u64::MAX).max(1);
-    let until = era.deadline().as_millis().div_ceil(step).saturating_mul(step);
-    Timestamp::from_millis(until).min(era.hard_deadline()).max(era.deadline())
+    rounded(era.deadline(), era.idle_timeout(), era.hard_deadline())
+}
+
+/// The deadline under which an era is to be listed before these changes are committed to it; that of the era which they open,
+/// where they do.
+#[must_use]
+pub fn to_be_listed_until(era: &Era, changes: &Changes) -> Timestamp {
+    let idle = changes.idle_timeout.unwrap_or(era.idle_timeout());
+    let seen = changes.last_seen.map_or(era.last_seen(), |seen| seen.max(era.last_seen()));
+    let (seen, hard) = match changes.new_era() {
+        Some(new) => (seen.max(changes.operation().at()), new.hard_deadline),
+        None => (seen, era.hard_deadline()),
+    };
+    rounded((seen + idle).min(hard), idle, hard)
+}
+
+fn rounded(deadline: Timestamp, idle: Duration, hard: Timestamp) -> Timestamp {
+    let step = u64::try_from(idle.as_millis() / 10).unwrap_or(u64::MAX).max(1);
+    let until = deadline.as_millis().div_ceil(step).saturating_mul(step);
+    Timestamp::from_millis(until).min(hard).max(deadline)
 }

@@ -80,6 +80,12 @@ impl Node {
         (readings.len() >= majority(clocks)).then_some(judged)
     }
 
+    /// By how many milliseconds this node's clock is ahead of the cluster's time.
+    #[cfg_attr(not(feature = "transport"), allow(dead_code, reason = "the store asks"))]
+    pub(crate) fn ahead(&self) -> i64 {
+        self.judged_now().map_or(0, |now| self.now.wall.as_millis() as i64 - now.as_millis() as i64)
+    }
+
     /// Compares this node's clock with the others'.
     pub(crate) fn compare_clocks(&mut self) {
         let readings = self.readings().len();

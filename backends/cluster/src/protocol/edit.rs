@@ -11,7 +11,7 @@ use abide_core::{
 
 use super::io::Answer;
 use super::message::Terms;
-use super::user_edit::{UserAnswer, UserEdit};
+use super::user_edit::{UserAnswer, UserEdit, Whose};
 use super::user_list::UserList;
 use super::value::{Digest, Held, Key, Value};
 
@@ -29,6 +29,11 @@ pub(crate) enum Edit {
         terms: Terms,
     },
     End {
+        reason: EndReason,
+    },
+    /// Ends a session where it is that user's.
+    EndOf {
+        whose: Whose,
         reason: EndReason,
     },
     /// Ends a session past its deadline; drops what had its time from the list of a user.
@@ -73,6 +78,7 @@ impl Edit {
             Self::Create { record: new, max_weight } => create(record, new, *max_weight, judge),
             Self::Commit { changes, terms } => commit(record, changes, *terms, judge),
             Self::End { reason } => end(record, *reason, judge),
+            Self::EndOf { whose, reason } => end_of(record, whose, *reason, judge),
             Self::Expire => match held {
                 Some(Value::User(list)) => sweep(list, judge),
                 _ => expire(record, judge),
@@ -129,6 +135,13 @@ fn end(record: Option<&Arc<Record>>, reason: EndReason, judge: Judge) -> Came {
         (None, _) => Came { value: None, answer: Ok(ended(judge.in_doubt)) },
         (Some(_), Some(over)) => stored(over_since(record, over), ended(false)),
         (Some(_), None) => stored(Record::ended(record.created(), judge.now, reason), ended(true)),
+    }
+}
+
+fn end_of(record: Option<&Arc<Record>>, whose: &Whose, reason: EndReason, judge: Judge) -> Came {
+    match record {
+        Some(record) if record.era().is_none() || whose.is_of(record) => end(Some(record), reason, judge),
+        _ => Came { value: None, answer: Ok(Told::Ended { was_live: false }) },
     }
 }
 

@@ -59,6 +59,7 @@ impl Node {
             ("slots on their way", taken, 0),
             ("slots copied in advance", bulk, 0),
             ("wishes to come and go", joins + leaves, members),
+            ("scans", self.scans.len(), 0),
             ("burials", self.burials.len(), super::tombstones::AT_ONCE),
             ("questions about a cluster", self.founding.asked(), 8),
         ]

@@ -9,7 +9,7 @@ use abide_core::{
 
 use super::ids::{Member, NodeId};
 use super::message::Message;
-use super::user_edit::{UserAnswer, UserEdit};
+use super::user_edit::{UserAnswer, UserEdit, Whose};
 use super::user_list::UserList;
 
 /// Names a request of the host; its answer carries it.
@@ -83,6 +83,22 @@ pub enum Request {
         /// Why.
         reason: EndReason,
     },
+    /// Ends a session where it is that user's, at one moment. Answers [`Answer::Ended`], of which `was_live` says whether a live
+    /// one was ended.
+    EndOf {
+        /// Which session.
+        key: SessionKey,
+        /// Whose it has to be.
+        whose: Whose,
+        /// Why.
+        reason: EndReason,
+    },
+    /// The live sessions of some slots. Every one is among them that was there before the question, and still is. Answers
+    /// [`Answer::Sessions`].
+    Sessions {
+        /// The first of these slots: zero, or what the answer before said.
+        from: u16,
+    },
     /// Changes the list of a user, at one moment. What was asked may be asked again: it changes nothing then. Answers
     /// [`Answer::User`]; [`Full`](abide_core::ErrorKind::Full) where a user would have more logins than may be listed.
     User {
@@ -106,6 +122,13 @@ pub enum Answer {
     Session(Option<Loaded>),
     /// It is over.
     Ended(EndOutcome),
+    /// Live sessions.
+    Sessions {
+        /// Their keys, in order.
+        keys: Vec<SessionKey>,
+        /// Where the next slots begin, `None` where these were the last.
+        next: Option<u16>,
+    },
     /// The list of a user was changed.
     User(UserAnswer),
     /// The list of a user, empty where there is none.

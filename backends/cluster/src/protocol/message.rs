@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_core::{Changes, CommitRules, ErrorKind, Timestamp};
+use abide_core::{Changes, CommitRules, ErrorKind, SessionKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::ids::{Ballot, ClusterId, Member, NodeId};
@@ -131,6 +131,17 @@ pub enum Body {
         root: Digest,
     },
     RootsPlease,
+    /// "Which live sessions do you hold in these slots?"
+    Scan {
+        scan: u64,
+        slots: Vec<SlotId>,
+    },
+    /// All of them, of the slots for which its sender answers.
+    Scanned {
+        scan: u64,
+        slots: Vec<SlotId>,
+        keys: Vec<SessionKey>,
+    },
     /// Of a newer version. It is the last, for the places of the others are their numbers on the wire: a new one comes before
     /// it, and none ever moves.
     #[serde(skip)]

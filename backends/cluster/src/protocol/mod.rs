@@ -17,6 +17,7 @@
 //! | `peers`, `suspicion`, `clock` | who is there, and what time it is |
 //! | `expiry`, `repair`, `tombstones` | what owners do by themselves |
 //! | `message`, `io`, `settings`, `ids` | what is said, what goes in and out |
+//! | `scan` | which sessions there are |
 //! | `holdings` | what a node says of itself, for dashboards |
 //! | `wire` | how what is said is written |
 //! | `inspect`, `steps`, `variant`, `broken` | what the simulator sees of it, and the forms that it must catch |
@@ -47,6 +48,7 @@ mod repair;
 mod replica;
 #[cfg(test)]
 pub(crate) mod samples;
+mod scan;
 mod settings;
 mod slots;
 mod states;
@@ -77,7 +79,7 @@ pub use settings::Settings;
 #[cfg(feature = "__variants")]
 #[doc(hidden)]
 pub use steps::STEPS;
-pub use user_edit::{Login, UserAnswer, UserEdit};
+pub use user_edit::{Login, UserAnswer, UserEdit, Whose};
 pub use user_list::{Kind, Listed, MAX_LOGINS, UserList};
 pub use value::Key;
 #[doc(hidden)]

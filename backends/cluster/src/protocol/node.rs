@@ -82,6 +82,7 @@ pub struct Node {
     pub(crate) transfer: Transfer,
     pub(crate) operations: Operations,
     pub(crate) burials: super::tombstones::Burials,
+    pub(crate) scans: super::scan::Scans,
     /// Promises above what is stored, and since when.
     pub(crate) dangling: BTreeMap<super::value::Key, Duration>,
     /// Since when it is no member.
@@ -121,6 +122,7 @@ impl Node {
             transfer: Transfer::default(),
             operations: Operations::default(),
             burials: super::tombstones::Burials::default(),
+            scans: super::scan::Scans::default(),
             dangling: BTreeMap::new(),
             left: None,
             is_retired: false,
@@ -209,6 +211,7 @@ impl Node {
         self.pull_on();
         self.sync_on();
         self.operate_on();
+        self.scan_on();
         self.expire_on();
         self.repair_on();
         self.bury_on();
@@ -264,6 +267,8 @@ impl Node {
                 }
                 self.on_announce(cluster, &contacts);
             }
+            Body::Scan { scan, slots } => self.on_scan(from, message.view, scan, &slots),
+            Body::Scanned { scan, slots, keys } => self.on_scanned(from, message.view, scan, &slots, keys),
             Body::Bye => self.on_bye(from),
             Body::Unknown { .. } => {}
         }

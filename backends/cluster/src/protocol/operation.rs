@@ -147,6 +147,8 @@ impl Node {
                 (key.into(), Work::Edit(Edit::Create { record, max_weight: options.max_weight }))
             }
             Request::End { key, reason } => (key.into(), Work::Edit(Edit::End { reason })),
+            Request::EndOf { key, whose, reason } => (key.into(), Work::Edit(Edit::EndOf { whose, reason })),
+            Request::Sessions { from } => return self.scan(id, from),
             Request::User { user, edit } => (Key::User(user), Work::Edit(Edit::User(edit))),
             Request::UserList { user } => (Key::User(user), Work::Load),
             Request::Commit { key, changes, options } => {

@@ -212,6 +212,12 @@ fn beginnings(rng: &mut Rng) -> Vec<Body> {
         Body::Bye,
         Body::Root { root: digest(rng) },
         Body::RootsPlease,
+        Body::Scan { scan: rng.u64(..), slots: some(rng, |rng| rng.u16(..)) },
+        Body::Scanned {
+            scan: rng.u64(..),
+            slots: some(rng, |rng| rng.u16(..)),
+            keys: some(rng, |rng| SessionKey::from_bytes([rng.u8(..); 16])),
+        },
     ]);
     bodies
 }

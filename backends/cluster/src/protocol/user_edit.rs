@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use abide_core::users::{Entered, Entry, Settled};
-use abide_core::{Error, SessionKey, Timestamp};
+use abide_core::{Error, Record, SessionKey, Timestamp};
 
 use super::user_list::{Kind, Listed, UserList};
 
@@ -25,6 +25,23 @@ pub struct Login {
     pub deadline: Timestamp,
     /// When the request began; `None` where the session was this user's before: then no barrier is in its way.
     pub began: Option<Timestamp>,
+}
+
+/// Whose a session has to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whose {
+    /// The user.
+    pub user: Arc<str>,
+    /// The login, where it has to be that one.
+    pub login: Option<Timestamp>,
+}
+
+impl Whose {
+    pub(super) fn is_of(&self, record: &Record) -> bool {
+        let Some(era) = record.era() else { return false };
+        let is_login = |at| era.authenticated_at().unwrap_or_default() == at;
+        era.user() == Some(&self.user) && self.login.is_none_or(is_login)
+    }
 }
 
 /// What is to happen to the list of a user.
@@ -61,7 +78,31 @@ pub enum UserAnswer {
     Raised(Vec<Entry>),
 }
 
+impl Login {
+    fn earlier_by(self, millis: i64) -> Self {
+        Self { began: self.began.map(|began| earlier(began, millis)), ..self }
+    }
+}
+
+/// A time by so many milliseconds earlier; what is later than everything stays so.
+fn earlier(at: Timestamp, millis: i64) -> Timestamp {
+    let moved = at.as_millis().saturating_add_signed(millis.saturating_neg());
+    if at == Timestamp::MAX { at } else { Timestamp::from_millis(moved) }
+}
+
 impl UserEdit {
+    /// The same by a clock that is so many milliseconds behind: whether a request began before a barrier is judged by
+    /// the cluster's time, though each was told by its own server's.
+    #[cfg_attr(not(feature = "transport"), allow(dead_code, reason = "the store does it"))]
+    pub(crate) fn earlier_by(self, millis: i64) -> Self {
+        match self {
+            Self::Enter(login) => Self::Enter(login.earlier_by(millis)),
+            Self::Settle(login, limit) => Self::Settle(login.earlier_by(millis), limit),
+            Self::Raise(barrier) => Self::Raise(earlier(barrier, millis)),
+            other => other,
+        }
+    }
+
     /// What it makes of a list, and what is answered once that is stored.
     pub(crate) fn apply(&self, list: &mut UserList, now: Timestamp) -> Result<UserAnswer, Error> {
         match self {

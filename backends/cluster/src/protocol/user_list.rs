@@ -91,6 +91,13 @@ impl UserList {
         keys
     }
 
+    /// The logins that count.
+    #[must_use]
+    pub fn settled(&self) -> Vec<Entry> {
+        let settled = self.logins.iter().filter(|listed| listed.kind == Kind::Settled);
+        settled.map(|listed| listed.entry).collect()
+    }
+
     /// Whether nothing is left of it.
     pub(crate) fn is_empty(&self) -> bool {
         self.barrier.is_none() && self.logins.is_empty()

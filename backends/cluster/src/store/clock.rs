@@ -24,6 +24,16 @@ impl Time {
         Self { began: Instant::now(), wall, by_hand }
     }
 
+    /// What the wall clock shows.
+    pub(super) fn wall(&self) -> Timestamp {
+        self.wall.now()
+    }
+
+    /// What requests are told that the wall clock shows: a moment ago, at the most.
+    pub(super) fn recent(&self) -> Timestamp {
+        self.wall.recent()
+    }
+
     pub(super) fn now(&self) -> Now {
         let wall = self.wall.now();
         let moved = self.by_hand.map_or(Duration::ZERO, |first| wall.since(first));

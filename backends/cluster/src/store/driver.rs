@@ -153,6 +153,12 @@ impl Driver {
                 self.last += 1;
                 let id = RequestId(self.last);
                 self.waiting.insert(id, answer);
+                let request = match request {
+                    Request::User { user, edit } => {
+                        Request::User { user, edit: edit.earlier_by(self.life.node.ahead()) }
+                    }
+                    other => other,
+                };
                 self.handle(Input::Request { id, request }).await;
             }
             Command::Leave { answer } => self.leave(answer).await,

@@ -13,6 +13,7 @@ use super::clock::Time;
 use super::driver::{Command, Driver};
 use super::error::OpenError;
 use super::life::Plan;
+use super::recent::Recent;
 use super::status::Status;
 use crate::protocol::{Answer, Request};
 use crate::transport::Identity;
@@ -53,6 +54,8 @@ struct Handle {
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<Status>,
     timeout: Duration,
+    time: Time,
+    recent: Recent,
 }
 
 impl ClusterStore {
@@ -66,8 +69,9 @@ impl ClusterStore {
         let life = plan.begin().await?;
         let (status, seen) = watch::channel(Status::new(life.me()));
         let (commands, asked) = mpsc::channel(QUEUE);
-        tokio::spawn(Driver::new(plan, time, life, asked, status).run());
-        Ok(Self(Arc::new(Handle { commands, status: seen, timeout: longest })))
+        tokio::spawn(Driver::new(plan, time.clone(), life, asked, status).run());
+        let recent = Recent::default();
+        Ok(Self(Arc::new(Handle { commands, status: seen, timeout: longest, time, recent })))
     }
 
     /// Where this server is in its cluster, now and whenever that changes.
@@ -101,6 +105,14 @@ impl ClusterStore {
         let (done, is_done) = oneshot::channel();
         drop(self.0.commands.send(Command::CutOff { is_cut, done }).await);
         drop(is_done.await);
+    }
+
+    pub(super) fn time(&self) -> &Time {
+        &self.0.time
+    }
+
+    pub(super) fn recent(&self) -> &Recent {
+        &self.0.recent
     }
 
     /// Until when an operation that begins now may take.

@@ -8,16 +8,24 @@
 //! | `driver` | the task that owns the life, carries requests to it and begins the next one |
 //! | `status`, `figures` | what everybody may see of it: readiness, members, metrics |
 //! | `handle`, `contract` | [`ClusterStore`], and the contract that it keeps |
+//! | `asking` | questions that are asked again where nobody knows what came of them |
+//! | `users`, `login`, `everyone` | the lists of users: what is asked of them; logins; of a user, and of all |
+//! | `recent` | sessions that were answered lately |
 
+mod asking;
 mod builder;
 mod clock;
 mod contract;
 mod driver;
 mod error;
+mod everyone;
 mod figures;
 mod handle;
 mod life;
+mod login;
+mod recent;
 mod status;
+mod users;
 
 pub use builder::{ClusterStoreBuilder, Copies};
 pub use error::OpenError;

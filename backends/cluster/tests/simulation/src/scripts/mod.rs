@@ -7,6 +7,7 @@ mod handovers;
 mod lists;
 mod losses;
 mod meetings;
+mod scans;
 mod stragglers;
 
 use abide_cluster::protocol::Variant;
@@ -23,7 +24,7 @@ pub struct Script {
 }
 
 /// All of them.
-pub const SCRIPTS: [Script; 17] = [
+pub const SCRIPTS: [Script; 18] = [
     Script { name: "what ended while an owner was away stays so", run: graves::ends_missed },
     Script { name: "a write that a handover overtakes is not acknowledged", run: handovers::late_write },
     Script { name: "a new owner takes over though a giver dies", run: handovers::giver_dies },
@@ -33,6 +34,7 @@ pub const SCRIPTS: [Script; 17] = [
     Script { name: "the last member's clock ends nothing", run: clocks::last_clock },
     Script { name: "a list that some owners forgot is not taken back", run: lists::forgotten },
     Script { name: "a list goes once all in it had its time", run: lists::drained },
+    Script { name: "a question for all sessions finds every one", run: scans::missed },
     Script { name: "joiners evict nobody", run: stragglers::votes_of_joiners },
     Script { name: "a joiner gets in though all it knew are gone", run: stragglers::old_contacts },
     Script { name: "a member comes back though all it knew are gone", run: stragglers::old_members },
