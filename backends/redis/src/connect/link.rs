@@ -22,7 +22,7 @@ use super::watcher::{LinkEvent, LinkNumber};
 
 /// This many operations, or heartbeats, without an answer in a row, and a connection is replaced.
 const STRIKES: u32 = 3;
-/// How long after a refusal a server that refuses everybody is asked again.
+/// How long after a refusal a server is asked again, where it refused everybody or had too few replicas.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// The count of replicas where the server does not tell.
 const UNKNOWN: usize = usize::MAX;
@@ -40,6 +40,8 @@ pub(super) struct Link {
     replicas: AtomicUsize,
     pub(super) pause: Pause,
     failed: Notify,
+    /// That somebody needs more replicas than there were.
+    wanting: Notify,
 }
 
 impl Link {
@@ -57,6 +59,7 @@ impl Link {
             replicas: AtomicUsize::new(UNKNOWN),
             pause: Pause::none(),
             failed: Notify::new(),
+            wanting: Notify::new(),
         };
         link.check().await?;
         Ok(link)
@@ -128,6 +131,11 @@ impl Link {
         Some(self.replicas.load(Ordering::Relaxed)).filter(|replicas| *replicas != UNKNOWN)
     }
 
+    /// Has the replicas counted again soon: somebody was refused for want of them.
+    pub(super) fn count_again(&self) {
+        self.wanting.notify_one();
+    }
+
     /// Returns once the connection is no good any more, and says why.
     pub(super) async fn watch_over(&self, reach: &Reach) -> Failure {
         tokio::select! {
@@ -158,6 +166,7 @@ impl Link {
                 tokio::select! {
                     () = self.failed.notified() => return Failure::Reported,
                     () = sleep(every) => {}
+                    () = self.wanting.notified() => sleep(jittered(BETWEEN_LOOKS)).await,
                 }
             }
             let sent = Instant::now();

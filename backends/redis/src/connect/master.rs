@@ -83,6 +83,7 @@ impl Master {
     pub(super) async fn send(&self, commands: &Pipeline, wait: usize, terms: Terms) -> Result<Trip, Failed> {
         let link = self.node.link(terms.deadline).await.map_err(Failed::Away)?;
         if let Some(connected) = link.replicas().filter(|connected| *connected < terms.needs) {
+            link.count_again();
             let text = format!("{connected} replicas are connected, {} were asked for", terms.needs);
             return Err(Failed::Away(Error::new(ErrorKind::Unavailable, text)));
         }

@@ -1,4 +1,4 @@
-//! A Cluster that says that it is down.
+//! A master that is there and does not serve: its Cluster is down, or it has too few replicas.
 
 use std::time::Duration;
 
@@ -83,4 +83,21 @@ async fn a_store_on_a_cluster_that_is_down_is_not_ready_and_says_why() {
     assert_eq!(load().await.unwrap_err().kind(), ErrorKind::Unavailable);
     let Readiness::NotReady(why) = store.ready().await else { panic!("it is ready") };
     assert!(why.contains("CLUSTERDOWN"), "{why}");
+}
+
+#[tokio::test]
+async fn a_replica_that_is_needed_is_found_before_the_next_heartbeat() {
+    let master = Master::start().await;
+    let rarely = LinkOptions::new().heartbeat(Duration::from_secs(3_600));
+    let servers = open_with(&master.url(), rarely);
+    up(&servers).await;
+    let write = async || servers.run(b"a", &set("a", "1"), Terms::write(soon()).needs(1)).await;
+    assert_eq!(write().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(master.asked("SET"), 0, "nothing is sent");
+    master.set_replicas(1);
+    let begin = Instant::now();
+    while write().await.is_err() {
+        assert!(begin.elapsed() < PATIENCE, "it is not looked for");
+        sleep(Duration::from_millis(1)).await;
+    }
 }

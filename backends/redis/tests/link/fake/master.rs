@@ -18,6 +18,7 @@ pub(crate) struct Master {
 #[derive(Default)]
 struct State {
     is_down: bool,
+    replicas: usize,
     /// How often each command came.
     asked: HashMap<String, usize>,
 }
@@ -45,6 +46,11 @@ impl Master {
         self.state.lock().unwrap().is_down = is_down;
     }
 
+    /// From now on it has so many replicas.
+    pub(crate) fn set_replicas(&self, replicas: usize) {
+        self.state.lock().unwrap().replicas = replicas;
+    }
+
     /// How often a command came.
     pub(crate) fn asked(&self, name: &str) -> usize {
         self.state.lock().unwrap().asked.get(name).copied().unwrap_or(0)
@@ -68,7 +74,10 @@ fn answer(name: &str, address: SocketAddr, state: &mut State) -> String {
         "GET" | "SET" if state.is_down => "-CLUSTERDOWN The cluster is down\r\n".into(),
         "GET" => "$-1\r\n".into(),
         "PING" => "+PONG\r\n".into(),
-        "ROLE" => format!("*3\r\n{}:0\r\n*0\r\n", bulk("master")),
+        "ROLE" => {
+            let replica = format!("*3\r\n{}{}{}", bulk("127.0.0.1"), bulk("1"), bulk("0"));
+            format!("*3\r\n{}:0\r\n*{}\r\n{}", bulk("master"), state.replicas, replica.repeat(state.replicas))
+        }
         // All slots, and who has them.
         "CLUSTER" => {
             let master = format!("*2\r\n{}:{}\r\n", bulk(&address.ip().to_string()), address.port());
