@@ -9,7 +9,7 @@ use abide_core::{Error, ErrorKind};
 
 use super::ids::{Ballot, NodeId};
 use super::message::{Ask, Body, No, Reply, What};
-use super::node::Node;
+use super::node::{Node, Phase};
 use super::operation::{Operation, OperationId, Stage, Work};
 use super::slots::majority;
 use super::states::States;
@@ -23,8 +23,11 @@ impl Node {
     /// Begins an attempt, in the current view.
     pub(crate) fn attempt(&mut self, id: OperationId) {
         let (now, view) = (self.now.elapsed, self.views.number());
-        let can = self.phase.serves() && self.judged_now().is_some();
+        let is_member = self.phase.serves() && self.judged_now().is_some();
+        // Who left asks on, and changes nothing.
+        let is_guest = self.phase == Phase::Left;
         let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
+        let can = is_member || is_guest && matches!(operation.work, Work::Load);
         (operation.attempt, operation.attempted) = (operation.attempt + 1, now);
         let key = operation.key;
         if !can {

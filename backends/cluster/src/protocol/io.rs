@@ -114,6 +114,14 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        matches!(self, Self::Load { .. } | Self::UserList { .. } | Self::Sessions { .. })
+    }
+}
+
 /// What came of a request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

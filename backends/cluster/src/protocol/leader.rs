@@ -33,6 +33,11 @@ pub(crate) struct Leader {
 }
 
 impl Leader {
+    /// It does not want to go any more.
+    pub(crate) fn stays(&mut self, id: NodeId) {
+        self.leaves.remove(&id);
+    }
+
     /// How many want to come, and to go.
     pub(crate) fn footprint(&self) -> [usize; 2] {
         [self.joins.len(), self.leaves.len()]

@@ -1,7 +1,7 @@
 //! Leaving: a member asks to be let go, and ends once everybody has what it held.
 //!
 //! **Invariant.** Who leaves answers for its copies until every member of a later view has all its slots. The same holds for
-//! who was evicted and is still there.
+//! who was evicted and is still there. Who left asks on for what others hold, until its process ends.
 
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ impl Node {
     pub(crate) fn stay(&mut self) {
         if self.phase == Phase::Leaving {
             self.phase = Phase::Member;
+            self.leader.stays(self.me.id);
         }
     }
 

@@ -6,7 +6,7 @@
 use super::edit::Edit;
 use super::ids::{Ballot, NodeId};
 use super::message::What;
-use super::node::Node;
+use super::node::{Node, Phase};
 use super::operation::{Asker, OperationId, Stage, Then, Work, is_due};
 use super::states::States;
 use super::steps;
@@ -86,7 +86,8 @@ impl Node {
         let (key, in_doubt) = (operation.key, operation.in_doubt);
         // Whoever reads the list of a user sees through what had its time.
         let is_session = matches!(key, Key::Session(_));
-        let due = is_session && self.judged_now().is_some_and(|now| is_due(value, now));
+        let guest_clock = (self.phase == Phase::Left).then(|| self.own_clock());
+        let due = is_session && self.judged_now().or(guest_clock).is_some_and(|now| is_due(value, now));
         match operation.work.clone() {
             Work::Load if due => {
                 self.step(steps::READ_EXPIRES);

@@ -102,6 +102,9 @@ struct Planned {
 impl Node {
     /// The current view changed: begins to take what this node owns in it.
     pub(crate) fn take_slots(&mut self) {
+        if self.is_retired {
+            return;
+        }
         let Some(placed) = self.views.current().cloned() else { return };
         self.transfer.plan = None;
         // The first slot may be complete before the next one is looked at: that is not all of them.

@@ -150,6 +150,10 @@ impl Driver {
     async fn obey(&mut self, command: Command) {
         match command {
             Command::Ask { request, answer } => {
+                if self.gone.is_some() && !request.is_read() {
+                    let left = Error::new(ErrorKind::Unavailable, "the server left its cluster");
+                    return drop(answer.send(Err(left)));
+                }
                 self.last += 1;
                 let id = RequestId(self.last);
                 self.waiting.insert(id, answer);
@@ -198,6 +202,8 @@ impl Driver {
             let _ = answer.send(self.gone.unwrap_or(0));
             return;
         }
+        // It counts what is live now, and not at the last tick.
+        self.handle(Input::Tick).await;
         self.held = self.life.node.holdings().sessions as u64;
         self.leaving.push(answer);
         self.handle(Input::Leave).await;

@@ -81,8 +81,7 @@ impl World {
         let Some(id) = self.id(at) else { return self.hub.came(ticket, Err(ErrorKind::Unavailable.into())) };
         self.last_request += 1;
         let request = RequestId(self.last_request);
-        let is_read =
-            matches!(wanted, Request::Load { .. } | Request::UserList { .. } | Request::Sessions { .. });
+        let is_read = wanted.is_read();
         self.note(|| format!("process {at} is asked {request:?}: {wanted:?}"));
         // A request that a process does not get round to is in doubt as well.
         if self.processes[at].paused_until > self.now {
