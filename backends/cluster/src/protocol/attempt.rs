@@ -34,18 +34,31 @@ impl Node {
             return self.wait(id);
         }
         let owners = self.owners(&key);
-        let hint = self.hint(&key);
+        let (hint, contended) = (self.hint(&key), self.is_contended(&key));
         let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
         (operation.view, operation.owners) = (view, owners);
         match (&operation.work, hint) {
             (Work::Load | Work::Mend, _) if operation.beyond > Ballot::ZERO => self.decide(id),
             (Work::Load | Work::Mend, _) | (Work::Write { .. }, None) => self.read(id),
             (Work::Write { changes, .. }, Some(generation))
-                if changes.is_blind() && operation.attempt <= BLIND_ATTEMPTS && !operation.in_doubt =>
+                if changes.is_blind()
+                    && operation.attempt <= BLIND_ATTEMPTS
+                    && !operation.in_doubt
+                    && !contended =>
             {
                 self.write(id, generation, false);
             }
             _ => self.decide(id),
+        }
+    }
+
+    /// Others are at the same key: one of them goes on for all, or this one tries again a little later.
+    pub(crate) fn give_way(&mut self, id: OperationId) {
+        if let Some(key) = self.operations.under_way.get(&id).map(|operation| operation.key) {
+            self.note_contended(key);
+        }
+        if !self.entrust(id) {
+            self.wait(id);
         }
     }
 
@@ -90,7 +103,7 @@ impl Node {
             return self.again(id);
         }
         match &mut operation.stage {
-            Stage::Waiting { .. } | Stage::Queued | Stage::Riding { .. } => {}
+            Stage::Waiting { .. } | Stage::Queued | Stage::Riding { .. } | Stage::Entrusted { .. } => {}
             Stage::Reading { states } | Stage::Writing { states, .. } | Stage::Preparing { states, .. } => {
                 match reply.result {
                     Ok(state) => drop(states.told.insert(from, state)),
@@ -155,6 +168,7 @@ impl Node {
                 Stage::Waiting { until } if until <= now => self.attempt(id),
                 Stage::Waiting { .. } | Stage::Queued | Stage::Riding { .. } => {}
                 _ if view_changed => self.again(id),
+                Stage::Entrusted { to, .. } if self.is_suspect(to) => self.again(id),
                 _ if now.saturating_sub(operation.attempted) >= self.settings.attempt => {
                     self.step(steps::HUNG);
                     self.release(id);

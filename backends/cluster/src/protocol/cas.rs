@@ -28,6 +28,9 @@ impl Node {
     pub(crate) fn decide(&mut self, id: OperationId) {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
         let (key, beyond) = (operation.key, operation.beyond);
+        if self.entrust(id) {
+            return;
+        }
         if !self.may_decide(id, key) {
             self.step(steps::CAS_QUEUES);
             return self.queue(id);
@@ -71,7 +74,7 @@ impl Node {
         let Stage::Preparing { states, .. } = &operation.stage else { return };
         if self.is_hopeless(operation, states) {
             self.step(steps::CAS_OVERTAKEN);
-            return self.wait(id);
+            return self.give_way(id);
         }
         if states.told.len() < self.needed(operation) {
             return;

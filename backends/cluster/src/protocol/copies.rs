@@ -37,7 +37,7 @@ impl Answered {
         self.known.len()
     }
 
-    fn is_new(&mut self, question: Question) -> bool {
+    pub(crate) fn is_new(&mut self, question: Question) -> bool {
         let new = self.known.insert(question);
         if new {
             self.order.push_back(question);

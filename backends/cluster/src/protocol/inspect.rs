@@ -53,6 +53,7 @@ impl Node {
             ("operations", self.operations.under_way.len(), 0),
             ("turns", self.operations.deciding.len() + self.operations.awake.len(), 0),
             ("generations remembered", self.operations.hints.len(), super::operation::HINTS),
+            ("contended keys", self.operations.contended.len(), super::operation::HINTS),
             ("questions remembered", self.answered.len(), super::copies::REMEMBERED),
             ("views", self.views.len(), super::view::REMEMBERED),
             ("peers", self.peers.len(), 2 * members + 2),

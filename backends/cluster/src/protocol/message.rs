@@ -142,6 +142,9 @@ pub enum Body {
         slots: Vec<SlotId>,
         keys: Vec<SessionKey>,
     },
+    /// Carry this operation out for the sender, who was overtaken at its key.
+    Entrust(super::entrust::Entrust),
+    Entrusted(super::entrust::Entrusted),
     /// Of a newer version. It is the last, for the places of the others are their numbers on the wire: a new one comes before
     /// it, and none ever moves.
     #[serde(skip)]
@@ -163,6 +166,8 @@ impl Message {
                 What::Write { .. } => "write",
             },
             Body::Reply(_) => "reply",
+            Body::Entrust(_) => "entrust",
+            Body::Entrusted(_) => "entrusted",
             Body::Views { .. } => "views",
             Body::Paxos { .. } => "paxos",
             Body::Pull { .. } => "pull",

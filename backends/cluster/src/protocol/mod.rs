@@ -12,6 +12,7 @@
 //! | `copies` | the slots that a node holds, and whether it counts for them |
 //! | `operation`, `attempt`, `states`, `turns` | the coordinator of one operation: what all kinds have in common |
 //! | `read`, `write`, `cas`, `storing` | what it does |
+//! | `entrust` | one node decides for all where they overtake each other |
 //! | `transfer` | a slot moves: bulk copy, seal, join of a sealed majority |
 //! | `founding`, `join`, `leave`, `recover` | how a cluster begins, grows, shrinks, and is saved |
 //! | `peers`, `suspicion`, `clock` | who is there, and what time it is |
@@ -28,6 +29,7 @@ mod cas;
 mod clock;
 mod copies;
 mod edit;
+mod entrust;
 mod expiry;
 mod founding;
 mod holdings;

@@ -237,6 +237,8 @@ impl Node {
             Body::Beat { .. } => self.tell_if_behind(from, message.view),
             Body::Ask(ask) => self.on_ask(from, message.echo, ask),
             Body::Reply(reply) => self.on_reply(from, reply),
+            Body::Entrust(entrust) => self.on_entrust(from, message.echo, entrust),
+            Body::Entrusted(entrusted) => self.on_entrusted(from, entrusted),
             Body::Views { views } => self.on_views(views),
             Body::ViewsPlease { after } => self.on_views_please(message.from, after),
             Body::Paxos { number, step } => self.on_paxos(from, number, step),

@@ -54,6 +54,12 @@ impl Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
     Host(RequestId),
+    /// Another node, which entrusted it to this one.
+    Peer {
+        peer: NodeId,
+        operation: OperationId,
+        round: u32,
+    },
     Nobody,
 }
 
@@ -87,6 +93,12 @@ pub(crate) enum Stage {
     },
     /// Waits until another operation of this node on the same key has decided.
     Queued,
+    /// Another node carries it out.
+    Entrusted {
+        to: NodeId,
+        /// Whether it is in doubt also where that node did nothing.
+        doubt_before: bool,
+    },
     /// What it makes of the value is stored together with that of another operation on the same key.
     Riding {
         with: OperationId,
@@ -135,6 +147,8 @@ pub(crate) struct Operations {
     /// Those queued that may go on.
     pub(crate) awake: Vec<OperationId>,
     pub(crate) hints: BTreeMap<Key, Ballot>,
+    /// Keys at which nodes overtook each other, and until when they are taken for such.
+    pub(crate) contended: BTreeMap<Key, Duration>,
 }
 
 impl Node {
@@ -162,6 +176,11 @@ impl Node {
 
     /// Begins an operation.
     pub(crate) fn operate(&mut self, key: Key, work: Work, asker: Asker) -> OperationId {
+        self.begin(key, work, asker, false)
+    }
+
+    /// Begins an operation that may have been stored before, where it is in doubt.
+    pub(crate) fn begin(&mut self, key: Key, work: Work, asker: Asker, in_doubt: bool) -> OperationId {
         self.operations.last += 1;
         let id = self.operations.last;
         let now = self.now.elapsed;
@@ -176,7 +195,7 @@ impl Node {
             view: 0,
             owners: Vec::new(),
             stage: Stage::Waiting { until: now },
-            in_doubt: false,
+            in_doubt,
             beyond: Ballot::ZERO,
         };
         self.operations.under_way.insert(id, operation);
@@ -187,8 +206,10 @@ impl Node {
     pub(crate) fn finish(&mut self, id: OperationId, answer: Result<Answer, Error>) {
         self.release(id);
         let Some(operation) = self.operations.under_way.remove(&id) else { return };
-        if let Asker::Host(request) = operation.asker {
-            self.reply(request, answer);
+        match operation.asker {
+            Asker::Host(request) => self.reply(request, answer),
+            Asker::Peer { peer, operation, round } => self.tell(peer, operation, round, answer),
+            Asker::Nobody => {}
         }
     }
 

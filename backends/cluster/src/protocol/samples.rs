@@ -7,6 +7,7 @@ use abide_core::{
 };
 use fastrand::Rng;
 
+use super::entrust::{Came, Entrust, Entrusted, Task};
 use super::ids::{ClusterId, Member, NodeId};
 use super::message::{Ask, Body, Entry, Has, Message, No, Probed, Reply, Terms, What};
 use super::paxos::Step;
@@ -149,6 +150,29 @@ fn replies(rng: &mut Rng) -> Vec<Body> {
     results.into_iter().map(|result| Body::Reply(Reply { operation, round, view, result })).collect()
 }
 
+fn entrusted(rng: &mut Rng) -> Vec<Body> {
+    let (operation, round, view, key) = (rng.u64(..), rng.u32(..), rng.u64(..), key(rng));
+    let terms = Terms {
+        began: Timestamp::from_millis(rng.u64(..)),
+        max_weight: rng.usize(..),
+        value_overhead: rng.usize(..),
+        retry: rng.bool(),
+    };
+    let changes = Arc::new(changes(rng));
+    let in_doubt = rng.bool();
+    let tasks = [Task::Load, Task::Commit { changes, terms }, Task::End { reason: rng.u8(..) }];
+    let entrust = |task| Body::Entrust(Entrust { operation, round, view, key, in_doubt, task });
+    let session = |rng: &mut Rng| rng.bool().then(|| Value::Session(Arc::new(record(rng))));
+    let came = [
+        Ok(Came::Session(session(rng))),
+        Ok(Came::Ended { was_live: rng.bool() }),
+        Ok(Came::Failed(ErrorKind::Conflict, session(rng))),
+        Err(No::NotServing),
+    ];
+    let told = |came| Body::Entrusted(Entrusted { operation, round, came });
+    tasks.into_iter().map(entrust).chain(came.into_iter().map(told)).collect()
+}
+
 fn choices(rng: &mut Rng) -> Vec<Body> {
     let (proposal, number) = ((rng.u64(..), id(rng)), rng.u64(..));
     let accepted = rng.bool().then(|| (proposal, view(rng)));
@@ -224,7 +248,10 @@ fn beginnings(rng: &mut Rng) -> Vec<Body> {
 
 /// What may be said, of every kind.
 pub(crate) fn bodies(rng: &mut Rng) -> Vec<Body> {
-    [asks, replies, choices, transfers, upkeep, beginnings].iter().flat_map(|make| make(rng)).collect()
+    [asks, replies, entrusted, choices, transfers, upkeep, beginnings]
+        .iter()
+        .flat_map(|make| make(rng))
+        .collect()
 }
 
 /// A message that says it.

@@ -86,6 +86,6 @@ impl Node {
             self.undo_doubts(id);
         }
         self.step(steps::CAS_OVERTAKEN_STORING);
-        self.wait(id);
+        self.give_way(id);
     }
 }

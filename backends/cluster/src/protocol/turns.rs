@@ -99,6 +99,13 @@ impl Node {
         }
     }
 
+    /// All that wait for a turn at a key go on: this node decides there no more.
+    pub(crate) fn wake_all(&mut self, key: Key) {
+        let queued = |operation: &Operation| operation.key == key && matches!(operation.stage, Stage::Queued);
+        let waiting = self.operations.under_way.iter().filter(|(_, operation)| queued(operation));
+        self.operations.awake.extend(waiting.map(|(id, _)| *id));
+    }
+
     /// Those that were let go on do.
     pub(crate) fn wake(&mut self) -> bool {
         let Some(id) = self.operations.awake.pop() else { return false };

@@ -72,7 +72,9 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    pub(crate) const fn code(self) -> u8 {
+    /// The number by which it is written.
+    #[must_use]
+    pub const fn code(self) -> u8 {
         match self {
             Self::LoggedOut => 0,
             Self::Expired => 1,
@@ -83,7 +85,9 @@ impl EndReason {
         }
     }
 
-    pub(crate) const fn from_code(code: u8) -> Self {
+    /// The reason that is written so.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Self {
         match code {
             0 => Self::LoggedOut,
             1 => Self::Expired,
