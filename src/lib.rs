@@ -66,6 +66,7 @@ mod shared;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod turns;
 pub mod wrappers;
 
 pub use abide_core as core;

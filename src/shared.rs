@@ -11,6 +11,7 @@ use crate::cookie::CookieTemplate;
 use crate::event::{Event, EventKind, Listeners};
 use crate::layer::AnswerWith;
 use crate::route::RouteMarks;
+use crate::turns::Turns;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) answer: AnswerWith,
     /// Commits under way, and logouts that are tried again: what a shutdown waits for.
     pub(crate) tasks: TaskTracker,
+    /// Whose turn it is among requests that change one session at the same time.
+    pub(crate) turns: Turns,
     pub(crate) draining: AtomicBool,
     /// Whether the store committed without being waited for, the last time.
     pub(crate) commits_at_once: AtomicBool,

@@ -23,6 +23,7 @@ use crate::cookie::CookieChange;
 use crate::error::Error;
 use crate::event::EventKind;
 use crate::sync::Ordering;
+use crate::turns::Turn;
 
 /// How often a step is made anew before the caller hears of the conflict: far more than requests of one session.
 const MOST_STEPS: u32 = 1_000;
@@ -179,19 +180,36 @@ impl Session {
         let _turn = self.0.gate.lock().await;
         self.open_in_turn().await?;
         let mut made = step.map(|step| Step::Commit(*step));
+        let mut turn = None;
         for attempt in 0..MOST_STEPS {
             let step = match made.take() {
                 Some(step) => step,
                 None => self.next_step(intent)?,
             };
             match self.take(step, protect).await {
-                Err(error) if error.kind() == StoreKind::Conflict => self.look_again(error).await?,
+                Err(error) if error.kind() == StoreKind::Conflict => {
+                    if turn.is_none() {
+                        turn = self.take_turn().await;
+                    }
+                    self.look_again(error).await?;
+                }
                 Err(error) if error.kind() == StoreKind::Exists => {}
-                other => return other.map_err(|error| self.failed(error)),
+                other => {
+                    if let Some(turn) = turn.take() {
+                        turn.end(!matches!(&other, Err(error) if error.is_transient()));
+                    }
+                    return other.map_err(|error| self.failed(error));
+                }
             }
             be_patient(attempt).await;
         }
         Err(StoreKind::Conflict.into())
+    }
+
+    /// Queues up behind the requests of this process that lost to others at the same session.
+    async fn take_turn(&self) -> Option<Turn<'_>> {
+        let key = self.state().key()?;
+        Some(self.shared().turns.take(&key).await)
     }
 
     async fn take(&self, step: Step, protect: bool) -> Result<(), abide_core::Error> {

@@ -16,6 +16,7 @@ use crate::layer::AnswerWith;
 use crate::registry::{Registry, StoreParts};
 use crate::route::{Fallbacks, RouteMarks};
 use crate::shared::Shared;
+use crate::turns::Turns;
 use crate::wrappers::{self, Migrating};
 
 /// The store that sessions are moved from.
@@ -156,6 +157,7 @@ impl SessionsBuilder {
             stamps: Stamps::new(u64::from_be_bytes(writer)),
             listeners: self.listeners,
             tasks: TaskTracker::new(),
+            turns: Turns::new(),
             draining: AtomicBool::new(false),
             commits_at_once: AtomicBool::new(false),
         })))
