@@ -168,18 +168,17 @@ fn settle(
 
 /// Marks the oldest logins beside those of `own` that are too many, and answers all that are marked.
 fn outnumber(list: &mut UserList, own: SessionKey, limit: NonZeroUsize, now: Timestamp) -> Vec<Entry> {
-    let others = || list.logins().filter(|listed| listed.entry.key != own && listed.deadline > now);
-    let counts = others().filter(|listed| listed.kind == Kind::Settled);
-    let mut oldest: Vec<Listed> = counts.copied().collect();
+    let is_other = |listed: &&Listed| listed.entry.key != own && listed.deadline > now;
+    let others = list.logins().filter(is_other).copied();
+    let mut oldest: Vec<Listed> = others.filter(|listed| listed.kind == Kind::Settled).collect();
     oldest.sort_unstable_by_key(|listed| (listed.entry.login, listed.entry.key));
     oldest.truncate((oldest.len() + 1).saturating_sub(limit.get()));
-    let before = others().filter(|listed| listed.kind == Kind::Outnumbered).map(|listed| listed.entry);
-    let marked = before.chain(oldest.iter().map(|listed| listed.entry)).collect();
     for listed in oldest {
         // It is in the list, so there is room for it.
         let _ = list.put(Listed { kind: Kind::Outnumbered, ..listed });
     }
-    marked
+    let marked = list.logins().filter(is_other).filter(|listed| listed.kind == Kind::Outnumbered);
+    marked.map(|listed| listed.entry).collect()
 }
 
 fn is_outnumbered(list: &UserList, entry: &Entry) -> bool {
