@@ -7,9 +7,9 @@
 //!    therefore *seals* a copy: nothing more comes into it for the view before.
 //! 3. A copy of an earlier view is kept until every member has what it needs of it.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
+use super::cells::Cells;
 use super::ids::{Ballot, NodeId};
 use super::message::{Ask, No, Reply, What};
 use super::node::Node;
@@ -58,23 +58,21 @@ pub(crate) struct Copy {
     pub(crate) complete_in: u64,
     /// No ballot that was forgotten is above it.
     pub(crate) floor: Ballot,
-    pub(crate) cells: BTreeMap<Key, Cell>,
+    pub(crate) cells: Cells,
 }
 
 impl Copy {
     /// The cell of a key, to promise or store something of this ballot.
     fn cell(&mut self, key: Key, ballot: Ballot) -> Result<&mut Cell, Nack> {
-        match self.cells.entry(key) {
-            Entry::Occupied(cell) => Ok(cell.into_mut()),
-            Entry::Vacant(_) if ballot < self.floor => Err(Nack::Overtaken(self.floor)),
-            Entry::Vacant(place) => Ok(place.insert(Cell::above(self.floor))),
-        }
+        let floor = self.floor;
+        let make = || if ballot < floor { Err(Nack::Overtaken(floor)) } else { Ok(Cell::above(floor)) };
+        self.cells.get_or_insert(key, make)
     }
 
     /// Drops the cells that are not to stay. Answers how many.
     pub(crate) fn forget(&mut self, stays: impl Fn(&Cell) -> bool) -> usize {
         let (before, floor) = (self.cells.len(), &mut self.floor);
-        self.cells.retain(|_, cell| {
+        self.cells.retain(|cell| {
             let stays = stays(cell);
             *floor = if stays { *floor } else { cell.promised.max(*floor) };
             stays

@@ -9,7 +9,7 @@
 //! | `value`, `edit` | what is kept, and what an operation makes of it |
 //! | `user_list`, `user_edit` | the same of the list of a user |
 //! | `replica` | what an owner holds of a key and promises |
-//! | `copies` | the slots that a node holds, and whether it counts for them |
+//! | `copies`, `cells` | the slots that a node holds, and whether it counts for them |
 //! | `operation`, `attempt`, `states`, `turns` | the coordinator of one operation: what all kinds have in common |
 //! | `read`, `write`, `cas`, `storing` | what it does |
 //! | `entrust` | one node decides for all where they overtake each other |
@@ -26,6 +26,7 @@
 mod attempt;
 mod broken;
 mod cas;
+mod cells;
 mod clock;
 mod copies;
 mod edit;

@@ -30,10 +30,10 @@ pub(crate) struct Cell {
     pub(crate) promised: Ballot,
     held: Held,
     digest: Digest,
-    /// Since when it is as it is: tombstones go by their age.
-    pub(crate) since: Duration,
+    /// Since when it is as it is, in milliseconds: tombstones go by their age.
+    since: u64,
     /// Since when all owners are known to have this tombstone, and in which view.
-    pub(crate) settled: Option<(u64, Duration)>,
+    pub(crate) settled: Option<Box<(u64, Duration)>>,
 }
 
 /// What an owner tells of a key.
@@ -70,6 +70,11 @@ impl Cell {
 
     pub(crate) fn held(&self) -> &Held {
         &self.held
+    }
+
+    /// Since when it is as it is.
+    pub(crate) fn since(&self) -> Duration {
+        Duration::from_millis(self.since)
     }
 
     pub(crate) fn digest(&self) -> Digest {
@@ -143,7 +148,8 @@ impl Cell {
     fn hold(&mut self, held: Held, now: Duration) {
         let new = digest(&held);
         if new != self.digest {
-            (self.digest, self.since, self.settled) = (new, now, None);
+            let since = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+            (self.digest, self.since, self.settled) = (new, since, None);
         }
         self.held = held;
     }

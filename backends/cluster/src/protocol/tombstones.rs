@@ -57,8 +57,11 @@ impl Node {
             let Some(copy) = self.copies.get_mut(&slot) else { continue };
             let floor = copy.floor;
             gone += copy.forget(|cell| {
-                let settled = cell.settled.is_some_and(|(in_view, at)| in_view == view && now >= at + wait);
-                let old = by_timer && cell.is_tombstone() && now >= cell.since + keep;
+                let settled = cell
+                    .settled
+                    .as_deref()
+                    .is_some_and(|(in_view, at)| *in_view == view && now >= *at + wait);
+                let old = by_timer && cell.is_tombstone() && now >= cell.since() + keep;
                 !(settled || old)
             });
             if no_floor {
@@ -89,11 +92,12 @@ impl Node {
         let mut left = AT_ONCE;
         for slot in self.led_slots() {
             let Some(copy) = self.copies.get(&slot) else { continue };
-            let unsettled =
-                |cell: &super::replica::Cell| cell.settled.is_none_or(|(in_view, _)| in_view != view);
+            let unsettled = |cell: &super::replica::Cell| {
+                cell.settled.as_deref().is_none_or(|(in_view, _)| *in_view != view)
+            };
             let old = copy.cells.iter().filter(|(_, cell)| {
                 let quiet = cell.promised == cell.generation;
-                cell.is_tombstone() && quiet && now >= cell.since + keep && unsettled(cell)
+                cell.is_tombstone() && quiet && now >= cell.since() + keep && unsettled(cell)
             });
             for (key, cell) in old.take(left) {
                 left -= 1;
@@ -155,7 +159,7 @@ impl Node {
             let slot = self.slot(key);
             let cell = self.serving_mut(slot).and_then(|copy| copy.cells.get_mut(key));
             if let Some(cell) = cell.filter(|cell| cell.is_tombstone() && cell.generation == *generation) {
-                cell.settled = Some((current, now));
+                cell.settled = Some(Box::new((current, now)));
             }
         }
     }

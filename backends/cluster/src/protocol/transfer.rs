@@ -12,8 +12,10 @@
 //!    above what is decided in `t` without it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::time::Duration;
 
+use super::cells::Cells;
 use super::copies::Copy;
 use super::ids::{Ballot, Member, NodeId};
 use super::message::{Body, Entry, Has};
@@ -60,7 +62,7 @@ struct Taking {
     answered: BTreeSet<NodeId>,
     /// No ballot that was forgotten is above it.
     floor: Ballot,
-    cells: BTreeMap<Key, Cell>,
+    cells: Cells,
 }
 
 /// What an owner tells of a slot.
@@ -79,7 +81,8 @@ impl Taking {
             cell.promised = cell.promised.max(floor);
         }
         for (entry, held) in entries {
-            let cell = self.cells.entry(entry.key).or_insert_with(|| Cell::above(self.floor));
+            let Ok(cell) =
+                self.cells.get_or_insert(entry.key, || Ok::<_, Infallible>(Cell::above(self.floor)));
             cell.absorb(entry.generation, entry.promised, &held, now);
         }
         self.floor = self.floor.max(floor);
@@ -139,12 +142,12 @@ impl Node {
             return self.take_next(slot);
         }
         let mut taking =
-            Taking { target, answered: BTreeSet::new(), floor: Ballot::ZERO, cells: BTreeMap::new() };
+            Taking { target, answered: BTreeSet::new(), floor: Ballot::ZERO, cells: Cells::default() };
         if let Some(own) = self.copies.get(&slot).filter(|copy| copy.complete_in + 1 == target) {
             (taking.floor, taking.cells) = (own.floor, own.cells.clone());
-            taking.cells.values_mut().for_each(|cell| cell.settled = None);
+            taking.cells.iter_mut().for_each(|(_, cell)| cell.settled = None);
             if self.is_broken(Variant::ForgetPromises) {
-                taking.cells.values_mut().for_each(|cell| cell.promised = cell.generation);
+                taking.cells.iter_mut().for_each(|(_, cell)| cell.promised = cell.generation);
             }
             taking.answered.insert(self.me.id);
         }
@@ -186,7 +189,7 @@ impl Node {
         let Some(taking) = self.transfer.taken.remove(&slot) else { return };
         copy.floor = copy.floor.max(taking.floor);
         for (key, cell) in taking.cells {
-            let own = copy.cells.entry(key).or_default();
+            let Ok(own) = copy.cells.get_or_insert(key, || Ok::<_, Infallible>(Cell::default()));
             own.absorb(cell.generation, cell.promised, cell.held(), now);
         }
     }
