@@ -115,3 +115,50 @@ fn identity(url: &mut StoreUrl, name: &ClusterName) -> Result<Option<Identity>, 
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use abide_core::{SystemClock, SystemEntropy};
+
+    use super::*;
+    use crate::registry::Registry;
+
+    async fn refusal(options: &str) -> String {
+        let parts = StoreParts {
+            clock: Arc::new(SystemClock),
+            timeout: None,
+            entropy: Arc::new(SystemEntropy),
+            registry: Registry::default(),
+        };
+        let url = format!("cluster:{options}");
+        match parts.open(&url).await {
+            Ok(_) => panic!("{url} opens"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn each_wrong_option_is_refused_with_what_would_be_accepted() {
+        for (options, expected) in [
+            ("", "no address of this server, expected one such as `cluster://10.0.0.1:7001?join=…`"),
+            ("//here", "no address of this server"),
+            ("//127.0.0.1:0?jion=127.0.0.1:1", "`jion` is unknown for `cluster:`, did you mean `join`?"),
+            ("//127.0.0.1:0?join=here", "join \"here\", expected an address or a name with a port"),
+            ("//127.0.0.1:0?join=peers:7001", "expected expect = n beside it"),
+            ("//127.0.0.1:0?expect=0", "`expect` is \"0\", expected a number of servers, such as `3`"),
+            (
+                "//127.0.0.1:0?copies=few",
+                "`copies` is \"few\", expected `all`, or a number of servers such as `3`",
+            ),
+            ("//127.0.0.1:0?copies=0", "`copies` is \"0\""),
+            ("//127.0.0.1:0?listen=everywhere", "`listen` is \"everywhere\", expected an address"),
+            ("//127.0.0.1:0?secret_file=/nowhere/secret", "/nowhere/secret cannot be read"),
+            ("//127.0.0.1:0?ca=/nowhere/ca.pem", "expected `secret_file`, or the other three"),
+            ("//10.255.255.1:7001", "10.255.255.1:7001 is beyond loopback: expected a secret file"),
+            ("//0.0.0.0:7001", "0.0.0.0:7001 is no address at which peers reach this server"),
+        ] {
+            let line = refusal(options).await;
+            assert!(line.contains(expected), "{options}: {line}");
+        }
+    }
+}
