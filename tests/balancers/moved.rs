@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use abide_harness::{JarBrowser, Kind, Redis};
+use abide_harness::{JarBrowser, Kind, Redis, Seat};
 use http::Method;
 
 use crate::stage::{Stage, signed_in, user_of};
@@ -22,9 +22,8 @@ async fn counts(mut browser: JarBrowser, stop: Arc<AtomicBool>) -> (JarBrowser, 
     (browser, counted)
 }
 
-#[tokio::test]
-async fn a_service_moves_from_one_redis_to_another_live_and_nobody_is_logged_out() {
-    let (old, new) = (Redis::single().await, Redis::single().await);
+/// Moves a service from the store of `old` to that of `new`, whose URL each server has, while users count.
+async fn moves(old: Redis, new: [String; 3]) {
     // Every server has both stores before anybody moves: the move is a restart of one server at a time.
     let mut stage = Stage::start(Kind::Haproxy, &old.url()).await;
     let mut users = Vec::new();
@@ -32,7 +31,7 @@ async fn a_service_moves_from_one_redis_to_another_live_and_nobody_is_logged_out
         users.push(signed_in(&stage, &format!("user {n}")).await.0);
     }
     let left = users.pop().unwrap();
-    let (copy, mut leaving) = (left.clone(), left);
+    let (mut copy, mut leaving) = (left.clone(), left);
     let stop = Arc::new(AtomicBool::new(false));
     // Planned: who is behind a server that is being replaced waits for its end.
     for n in 0..3 {
@@ -40,17 +39,19 @@ async fn a_service_moves_from_one_redis_to_another_live_and_nobody_is_logged_out
     }
     let users: Vec<_> =
         users.into_iter().map(|browser| tokio::spawn(counts(browser, stop.clone()))).collect();
-    for n in 0..3 {
-        stage.restart_with(n, &new.url(), &[("ABIDE_STORE_FROM", &old.url())]).await;
+    for (n, new) in new.iter().enumerate() {
+        stage.restart_with(n, new, &[("ABIDE_STORE_FROM", &old.url())]).await;
     }
+    stage.all_ready().await;
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert!(leaving.send(Method::POST, "/logout", "").await.status.is_success());
     tokio::time::sleep(Duration::from_millis(700)).await;
     // And once everything has moved, the old one goes.
     drop(old);
-    for n in 0..3 {
+    for (n, new) in new.iter().enumerate() {
         stage.take(n).terminate().await;
-        stage.restart(n, &new.url()).await;
+        stage.restart(n, new).await;
+        stage.ready(n).await;
     }
     tokio::time::sleep(Duration::from_millis(700)).await;
     stop.store(true, Ordering::Relaxed);
@@ -63,8 +64,20 @@ async fn a_service_moves_from_one_redis_to_another_live_and_nobody_is_logged_out
         assert!(held >= counted, "user {n}: {counted} answered, {held} held");
         assert!(held <= counted + 3, "user {n}: {counted} answered, {held} held");
     }
-    let mut copy = copy;
     assert_eq!(user_of(&mut copy).await, None, "a logout during the move stays a logout");
+}
+
+#[tokio::test]
+async fn a_service_moves_from_one_redis_to_another_live_and_nobody_is_logged_out() {
+    let (old, new) = (Redis::single().await, Redis::single().await);
+    moves(old, [(); 3].map(|()| new.url())).await;
+}
+
+#[tokio::test]
+async fn a_service_moves_from_redis_to_a_cluster_live_and_nobody_is_logged_out() {
+    let links = [(); 3].map(|()| Seat::free().peers);
+    let join = links.map(|link| link.to_string()).join(",");
+    moves(Redis::single().await, links.map(|link| format!("cluster://{link}?join={join}"))).await;
 }
 
 #[tokio::test]

@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use abide::route::RouteKey;
 use abide_harness::{Answer, Balancer, JarBrowser, Kind, Member, Node};
 use http::Method;
 
+/// Far longer than a cluster takes to be founded.
+const READY_WITHIN: Duration = Duration::from_secs(60);
 const NAMES: [&str; 3] = ["server-one", "server-two", "server-three"];
 
 /// Three nodes of one service behind a balancer.
@@ -56,6 +59,27 @@ impl Stage {
         let (store, listen) = (filled(store), self.addresses[n].to_string());
         let node = started(self.kind, n, &store, &self.key_file, &listen, &more).await;
         self.nodes[n] = Some(node);
+    }
+
+    /// Waits until a node may be sent requests.
+    pub(crate) async fn ready(&self, n: usize) {
+        let mut browser = JarBrowser::new(self.addresses[n]);
+        let is_ready = async {
+            while !browser
+                .try_send(Method::GET, "/ready", "")
+                .await
+                .is_some_and(|answer| answer.status == 200)
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(READY_WITHIN, is_ready).await.expect("the node gets ready");
+    }
+
+    pub(crate) async fn all_ready(&self) {
+        for n in 0..self.addresses.len() {
+            self.ready(n).await;
+        }
     }
 
     pub(crate) fn take(&mut self, n: usize) -> Node {
