@@ -130,6 +130,9 @@ impl Node {
         }
         let (key, decides) = (ask.key, matches!(ask.what, What::Prepare { .. } | What::Store { .. }));
         let result = self.answer(echo, ask);
+        if matches!(result, Err(No::NotServing)) {
+            self.hasten(self.slot(&key));
+        }
         if decides && matches!(result, Err(No::Overtaken(_))) {
             let copy = self.serving(self.slot(&key));
             if copy.is_some_and(|copy| !copy.cells.contains_key(&key)) {

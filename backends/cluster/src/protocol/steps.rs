@@ -59,6 +59,7 @@ steps! {
     TOOK_COMPLETE = "transfer: joined a complete copy",
     TOOK_SEALED = "transfer: joined a sealed majority",
     LETS_GO = "transfer: lets go of slots of others",
+    HASTENS = "transfer: asks for a slot before its turn, for somebody wants it",
     TELLS_BULK = "transfer: tells in bulk",
     TELLS_SEALED = "transfer: tells what it sealed",
     VIEW_BEATEN = "view: a proposal was beaten",

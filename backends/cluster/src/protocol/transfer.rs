@@ -42,6 +42,8 @@ pub(crate) struct Transfer {
     bulk: BTreeMap<SlotId, Bulk>,
     /// What was asked for last and did not come yet. Once it has, the next is asked for.
     asked: BTreeSet<SlotId>,
+    /// When they were.
+    asked_at: Duration,
     plan: Option<Planned>,
     /// Not every slot of the view was looked at yet.
     begins: bool,
@@ -53,6 +55,15 @@ impl Transfer {
     pub(crate) fn footprint(&self) -> [usize; 2] {
         [self.taken.len(), self.bulk.len()]
     }
+}
+
+/// Who is asked for a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// As many of those who held it as have to tell.
+    Enough,
+    /// Whoever may have it: those who were asked at first may be gone.
+    Everybody,
 }
 
 /// One slot that this node is to own.
@@ -117,7 +128,7 @@ impl Node {
         }
         placed.slots().for_each(|slot| self.take_next(slot));
         self.transfer.begins = false;
-        self.pull();
+        self.pull(Asked::Enough);
         self.synced_if_done();
     }
 
@@ -204,7 +215,7 @@ impl Node {
         self.synced_if_done();
         let was_last = self.transfer.asked.remove(&slot) && self.transfer.asked.is_empty();
         if was_last && !self.transfer.begins {
-            self.pull();
+            self.pull(Asked::Enough);
         }
     }
 
@@ -217,6 +228,11 @@ impl Node {
     pub(crate) fn synced_in(&self) -> u64 {
         let behind = u64::from(!self.transfer.taken.is_empty() || self.transfer.begins);
         self.views.number().saturating_sub(behind)
+    }
+
+    /// Whether it had all its slots once, in this view or an earlier one.
+    pub(crate) fn was_synced(&self) -> bool {
+        self.transfer.told > 0
     }
 
     fn synced_if_done(&mut self) {
@@ -295,30 +311,61 @@ impl Node {
         }
         let wants = !self.transfer.taken.is_empty() || self.transfer.plan.is_some();
         if wants && self.every(Chore::Pull, PULL_EVERY) {
-            self.pull();
+            if now.saturating_sub(self.transfer.asked_at) >= PULL_EVERY {
+                self.pull(Asked::Everybody);
+            }
             self.copy_on();
         }
     }
 
-    fn pull(&mut self) {
+    fn pull(&mut self, whom: Asked) {
+        let next: BTreeSet<SlotId> = self.transfer.taken.keys().copied().take(AT_ONCE).collect();
+        self.transfer.asked.clone_from(&next);
+        self.transfer.asked_at = self.now.elapsed;
+        self.pull_these(&next, whom);
+    }
+
+    /// Somebody wants something of a slot: one that is on its way is asked for before its turn.
+    pub(crate) fn hasten(&mut self, slot: SlotId) {
+        if self.transfer.taken.contains_key(&slot) && self.transfer.asked.insert(slot) {
+            self.step(steps::HASTENS);
+            self.pull_these(&BTreeSet::from([slot]), Asked::Everybody);
+        }
+    }
+
+    fn pull_these(&mut self, slots: &BTreeSet<SlotId>, whom: Asked) {
         let mut asked: BTreeMap<(NodeId, u64), Vec<(SlotId, Has)>> = BTreeMap::new();
-        let current = self.views.number();
-        self.transfer.asked = self.transfer.taken.keys().copied().take(AT_ONCE).collect();
-        for (slot, taking) in self.transfer.taken.iter().take(AT_ONCE) {
-            let owners = [taking.target, current].into_iter().filter_map(|number| self.views.get(number));
-            let owners = owners.flat_map(|placed| placed.owners(*slot));
-            // Who told what it sealed may be complete by now, and the others that told may be gone: it is asked again.
-            let givers = self.givers(*slot, taking.target).into_iter().flat_map(|(givers, _)| givers);
-            let givers = givers.filter(|giver| !taking.answered.contains(giver));
-            let sources: BTreeSet<NodeId> = owners.chain(givers).collect();
+        for slot in slots {
+            let Some(taking) = self.transfer.taken.get(slot) else { continue };
             let has = self.has(*slot);
-            for source in sources.into_iter().filter(|id| *id != self.me.id) {
+            for source in self.sources(*slot, taking, whom) {
                 asked.entry((source, taking.target)).or_default().push((*slot, has.clone()));
             }
         }
         for ((source, target), parts) in asked {
             self.send(source, Body::Pull { target, parts });
         }
+    }
+
+    /// Who is asked for a slot.
+    fn sources(&self, slot: SlotId, taking: &Taking, whom: Asked) -> BTreeSet<NodeId> {
+        let (givers, needed) = self.givers(slot, taking.target).unwrap_or_default();
+        let silent = givers.into_iter().filter(|giver| !taking.answered.contains(giver));
+        let missing = needed.saturating_sub(taking.answered.len());
+        if whom == Asked::Enough {
+            let mut heard: Vec<NodeId> = silent.clone().filter(|giver| !self.is_suspect(*giver)).collect();
+            if heard.len() >= missing {
+                // Not always the same ones: who comes first for one slot comes last for another.
+                let turn = usize::from(slot) % heard.len().max(1);
+                heard.rotate_left(turn);
+                return heard.into_iter().take(missing).collect();
+            }
+        }
+        // Who told what it sealed may be complete by now, and the others that told may be gone: it is asked again.
+        let numbers = [taking.target, self.views.number()];
+        let views = numbers.into_iter().filter_map(|number| self.views.get(number));
+        let owners = views.flat_map(|placed| placed.owners(slot).to_vec());
+        owners.chain(silent).filter(|id| *id != self.me.id).collect()
     }
 
     fn has(&self, slot: SlotId) -> Has {

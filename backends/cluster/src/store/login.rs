@@ -86,7 +86,12 @@ impl ClusterStore {
         until: Instant,
     ) -> Result<Loaded, Error> {
         let commit = |options| Request::Commit { key: *key, changes: changes.clone(), options };
-        stored(self.settled(commit(*options), commit(options.retry(true)), until).await?)
+        match self.settled(commit(*options), commit(options.retry(true)), until).await {
+            Err(error) if error.kind() == ErrorKind::Ambiguous && self.is_over(key, until).await => {
+                Err(ErrorKind::Ended.into())
+            }
+            answer => stored(answer?),
+        }
     }
 
     /// Has the list of its user know the session as it is.

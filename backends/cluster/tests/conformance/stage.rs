@@ -39,6 +39,7 @@ impl Cluster {
             for store in &self.stores {
                 while store.ready().await != Readiness::Ready
                     || store.status().borrow().members.len() < SERVERS
+                    || lacks_slots(store)
                 {
                     sleep(BETWEEN_LOOKS).await;
                 }
@@ -116,4 +117,9 @@ impl Outage for Cluster {
         join_all(self.stores.iter().map(|store| store.cut_off(false))).await;
         self.come_up().await;
     }
+}
+
+/// Whether it is still taking slots over. It is ready all the same where it was before.
+fn lacks_slots(store: &ClusterStore) -> bool {
+    store.metrics().iter().any(|metric| metric.name() == "slots_lacking" && metric.value() > 0)
 }

@@ -273,6 +273,6 @@ impl Calm {
         let first = views.next().flatten();
         first.is_some_and(|view| view.members.len() == count)
             && views.all(|view| view == first)
-            && self.alive().all(|node| matches!(node.ready(), Readiness::Ready))
+            && self.alive().all(|node| node.has_synced() && matches!(node.ready(), Readiness::Ready))
     }
 }
