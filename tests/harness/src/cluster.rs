@@ -194,6 +194,12 @@ impl Cluster {
         }
     }
 
+    /// How many seats there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.seats.len()
+    }
+
     /// The seats on which somebody sits.
     #[must_use]
     pub fn taken(&self) -> Vec<usize> {

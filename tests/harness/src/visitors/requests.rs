@@ -12,6 +12,8 @@ use tokio::time::Instant;
 pub struct Request {
     /// Whom it went to; nobody where nobody took requests.
     pub server: Option<SocketAddr>,
+    /// What it asks for.
+    pub what: &'static str,
     /// Whether it changes the session, or makes one.
     pub writes: bool,
     /// When it was sent.
@@ -99,15 +101,15 @@ impl Requests {
         self.0.iter().map(|request| request.took).max().unwrap_or_default()
     }
 
-    /// How many came to what, in words.
+    /// How many of which came to what, in words.
     #[must_use]
     pub fn by_status(&self) -> String {
         let mut counts = BTreeMap::<String, usize>::new();
         for request in &self.0 {
             let what = match (request.server, request.status) {
                 (None, _) => "nobody was ready".to_owned(),
-                (_, None) => "unanswered".to_owned(),
-                (_, Some(status)) => status.as_u16().to_string(),
+                (_, None) => format!("{} unanswered", request.what),
+                (_, Some(status)) => format!("{} {}", request.what, status.as_u16()),
             };
             *counts.entry(what).or_default() += 1;
         }

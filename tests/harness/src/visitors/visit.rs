@@ -104,6 +104,7 @@ impl Visitor {
 
 /// A request.
 struct Ask<'a> {
+    what: &'static str,
     method: Method,
     path: &'a str,
     body: String,
@@ -112,12 +113,12 @@ struct Ask<'a> {
 }
 
 impl<'a> Ask<'a> {
-    fn get(path: &'a str, good: StatusCode) -> Self {
-        Self { method: Method::GET, path, body: String::new(), good }
+    fn get(what: &'static str, path: &'a str, good: StatusCode) -> Self {
+        Self { what, method: Method::GET, path, body: String::new(), good }
     }
 
-    fn post(path: &'a str, body: impl Into<String>, good: StatusCode) -> Self {
-        Self { method: Method::POST, path, body: body.into(), good }
+    fn post(what: &'static str, path: &'a str, body: impl Into<String>) -> Self {
+        Self { what, method: Method::POST, path, body: body.into(), good: StatusCode::OK }
     }
 }
 
@@ -125,12 +126,12 @@ impl Shared {
     async fn signs_in(&self, user: String) -> Option<Arc<Person>> {
         let person = Arc::new(Person::new(user, None));
         let who = format!("{{\"user\":\"{}\"}}", person.user);
-        self.send(&person, Ask::post("/login", who, StatusCode::OK)).await?;
+        self.send(&person, Ask::post("login", "/login", who)).await?;
         Some(person)
     }
 
     async fn is_known(&self, person: &Person) {
-        let Some(answer) = self.send(person, Ask::get("/me", StatusCode::OK)).await else { return };
+        let Some(answer) = self.send(person, Ask::get("who", "/me", StatusCode::OK)).await else { return };
         let user = answer.json()["user"].clone();
         if user != person.user.as_str() {
             self.find(Finding::Odd, format!("{} is {user}", person.user));
@@ -139,7 +140,9 @@ impl Shared {
 
     async fn reads(&self, person: &Person) {
         let (visits, page) = (person.visits.least(), person.page.least());
-        let Some(answer) = self.send(person, Ask::get("/values", StatusCode::OK)).await else { return };
+        let Some(answer) = self.send(person, Ask::get("read", "/values", StatusCode::OK)).await else {
+            return;
+        };
         let values = answer.json();
         self.hold(person, "visits", &person.visits, visits, number(&values["visits"]));
         self.hold(person, "page", &person.page, page, number(&values["page"]));
@@ -148,7 +151,7 @@ impl Shared {
     async fn increments(&self, person: &Person) {
         let least = person.visits.least() + 1;
         person.visits.ask();
-        let ask = Ask::post("/values/visits/increment", "", StatusCode::OK);
+        let ask = Ask::post("increment", "/values/visits/increment", "");
         if let Some(answer) = self.send(person, ask).await {
             self.hold(person, "visits, incremented,", &person.visits, least, number(&answer.json()["value"]));
         }
@@ -157,7 +160,7 @@ impl Shared {
     async fn turns_page(&self, person: &Person) {
         let page = person.page.ask();
         let (body, good) = (page.to_string(), StatusCode::NO_CONTENT);
-        let ask = Ask { method: Method::PUT, path: "/values/page", body, good };
+        let ask = Ask { what: "write", method: Method::PUT, path: "/values/page", body, good };
         if self.send(person, ask).await.is_some() {
             person.page.saw(page);
         }
@@ -166,15 +169,15 @@ impl Shared {
     /// Reads, waits and writes, while its session may end.
     async fn dawdles(&self, person: &Person) {
         let path = format!("/slow?ms={}", SLOW.as_millis());
-        self.send_as(&tab_of(person), Ask::post(&path, r#"{"late":1}"#, StatusCode::OK)).await;
+        self.send_as(&tab_of(person), Ask::post("slow write", &path, r#"{"late":1}"#)).await;
     }
 
     /// Logs out, and tries the cookie of before again.
     async fn leaves(&self, person: &Arc<Person>) {
-        let ask = Ask::post("/logout", "", StatusCode::NO_CONTENT);
+        let ask = Ask { good: StatusCode::NO_CONTENT, ..Ask::post("logout", "/logout", "") };
         if self.send_as(&tab_of(person), ask).await.is_some() {
             self.note_left(person);
-            self.send_as(&tab_of(person), Ask::get("/me", StatusCode::UNAUTHORIZED)).await;
+            self.send_as(&tab_of(person), Ask::get("who left", "/me", StatusCode::UNAUTHORIZED)).await;
         }
     }
 
@@ -225,8 +228,15 @@ impl Shared {
         };
         let status = answer.as_ref().map(|answer| answer.status);
         let good = status == Some(ask.good);
-        let request =
-            Request { server, writes: ask.method != Method::GET, begun, took: begun.elapsed(), status, good };
+        let request = Request {
+            server,
+            what: ask.what,
+            writes: ask.method != Method::GET,
+            begun,
+            took: begun.elapsed(),
+            status,
+            good,
+        };
         self.requests.lock().unwrap().0.push(request);
         if let Some(status) = status.filter(|_| !good) {
             self.judge(person, ask.path, server, status);
