@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: test failovers interleavings simulation defences bench lint docs features deny fuzz
+.PHONY: test cluster soak failovers interleavings simulation defences bench lint docs features deny fuzz
 
 ## Every test of every member, with all features. Installs what the tests need and is missing.
 test:
@@ -25,6 +25,17 @@ defences:
 ## What a failover of Redis costs, and what holds of every one: a table. About ten minutes.
 failovers:
 	$(CARGO) run --release --locked -p abide-failovers
+
+## Clusters of real processes: killed, replaced, paused and cut off under load: a table, and a failure where a promise broke.
+## About ten minutes. `CLUSTER="kills 3 cuts"` runs a part.
+cluster:
+	$(CARGO) run --locked -p abide-clusters -- $(CLUSTER)
+
+SOAK_MINUTES ?= 60
+
+## A cluster under mixed load and faults for SOAK_MINUTES: counters exact, memory flat.
+soak:
+	$(CARGO) run --locked -p abide-clusters -- soak $(SOAK_MINUTES)
 
 ## abide beside the bare router and its peers, in one run.
 bench:
