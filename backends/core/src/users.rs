@@ -40,7 +40,7 @@ impl Entry {
 }
 
 /// What came of entering a login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entered {
     /// Its session may show it now.
     Yes,
@@ -51,7 +51,7 @@ pub enum Entered {
 }
 
 /// What came of settling a login.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Settled {
     /// It counts. These are too many now.
     Yes(Vec<Entry>),

@@ -169,6 +169,9 @@ impl Node {
                 Stage::Waiting { .. } | Stage::Queued | Stage::Riding { .. } => {}
                 _ if view_changed => self.again(id),
                 Stage::Entrusted { to, .. } if self.is_suspect(to) => self.again(id),
+                // There may be a row before it.
+                Stage::Entrusted { .. }
+                    if now.saturating_sub(operation.attempted) < 2 * self.settings.attempt => {}
                 _ if now.saturating_sub(operation.attempted) >= self.settings.attempt => {
                     self.step(steps::HUNG);
                     self.release(id);

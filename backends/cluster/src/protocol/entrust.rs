@@ -20,6 +20,7 @@ use super::message::{Body, No, Terms};
 use super::node::Node;
 use super::operation::{Asker, HINTS, OperationId, Stage, Work};
 use super::steps;
+use super::user_edit::{UserAnswer, UserEdit};
 use super::value::{Held, Key, Value, digest};
 
 /// How long a key is taken for contended after somebody was overtaken there.
@@ -49,6 +50,7 @@ pub(crate) enum Task {
     End {
         reason: u8,
     },
+    User(UserEdit),
 }
 
 /// What came of it.
@@ -64,6 +66,7 @@ pub struct Entrusted {
 pub(crate) enum Came {
     Session(Held),
     Ended { was_live: bool },
+    User(UserAnswer),
     Failed(#[serde(with = "super::wire::kind")] ErrorKind, Held),
 }
 
@@ -76,7 +79,16 @@ impl Task {
                 Some(Self::Commit { changes: changes.clone(), terms: *terms })
             }
             Work::Edit(Edit::End { reason }) => Some(Self::End { reason: reason.code() }),
+            Work::Edit(Edit::User(edit)) => Some(Self::User(edit.clone())),
             Work::Edit(_) | Work::Mend => None,
+        }
+    }
+
+    /// Whether it is done to such a key.
+    fn is_of(&self, key: &Key) -> bool {
+        match self {
+            Self::User(_) => matches!(key, Key::User(_)),
+            Self::Load | Self::Commit { .. } | Self::End { .. } => matches!(key, Key::Session(_)),
         }
     }
 
@@ -85,6 +97,7 @@ impl Task {
             Self::Load => Work::Load,
             Self::Commit { changes, terms } => Work::Write { changes, terms },
             Self::End { reason } => Work::Edit(Edit::End { reason: EndReason::from_code(reason) }),
+            Self::User(edit) => Work::Edit(Edit::User(edit)),
         }
     }
 }
@@ -95,6 +108,7 @@ impl Came {
         match answer {
             Ok(Answer::Session(session)) => Self::Session(session.map(held)),
             Ok(Answer::Ended(outcome)) => Self::Ended { was_live: outcome.was_live },
+            Ok(Answer::User(answer)) => Self::User(answer),
             Ok(_) => Self::Failed(ErrorKind::Unsupported, None),
             Err(mut error) => Self::Failed(error.kind(), error.take_current().map(held)),
         }
@@ -103,6 +117,7 @@ impl Came {
     fn answer(self) -> Result<Answer, Error> {
         match self {
             Self::Session(held) => Ok(Answer::Session(loaded(&held, digest(&held)))),
+            Self::User(answer) => Ok(Answer::User(answer)),
             Self::Ended { was_live } => Ok(Answer::Ended(EndOutcome::new(was_live))),
             Self::Failed(kind, held) => {
                 let error = Error::from(kind);
@@ -142,11 +157,14 @@ impl Node {
     pub(crate) fn entrust(&mut self, id: OperationId) -> bool {
         let Some(operation) = self.operations.under_way.get(&id) else { return false };
         let (key, view, task) = (operation.key, operation.view, Task::of(&operation.work));
-        let (Some(task), Some(to)) = (task, self.decider(&key)) else { return false };
+        let (Some(task), Some(to)) = (task.filter(|task| task.is_of(&key)), self.decider(&key)) else {
+            return false;
+        };
         self.step(steps::ENTRUSTS);
         self.release(id);
+        let now = self.now.elapsed;
         let Some(operation) = self.operations.under_way.get_mut(&id) else { return false };
-        operation.round += 1;
+        (operation.round, operation.attempted) = (operation.round + 1, now);
         let (round, in_doubt) = (operation.round, operation.in_doubt);
         operation.stage = Stage::Entrusted { to, doubt_before: in_doubt };
         operation.in_doubt |= !matches!(task, Task::Load);
@@ -162,7 +180,7 @@ impl Node {
             return;
         }
         let serves = self.phase.serves() && view == self.views.number();
-        if !serves || !matches!(key, Key::Session(_)) || self.is_stale(echo) {
+        if !serves || !task.is_of(&key) || self.is_stale(echo) {
             let no = Entrusted { operation, round, came: Err(No::NotServing) };
             return self.send(from, Body::Entrusted(no));
         }
@@ -188,7 +206,9 @@ impl Node {
         let Entrusted { operation: id, round, came } = entrusted;
         let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
         let Stage::Entrusted { to, doubt_before } = operation.stage else { return };
-        if to != from || round != operation.round {
+        // What was done is done, also where it was asked for once more meanwhile; but what was refused may be done yet.
+        let is_done = matches!(came, Ok(Came::Session(_) | Came::Ended { .. } | Came::User(_)));
+        if to != from || (round != operation.round && !is_done) {
             return;
         }
         match came {
@@ -196,7 +216,6 @@ impl Node {
                 operation.in_doubt = doubt_before;
                 self.wait(id);
             }
-            Ok(Came::Failed(ErrorKind::Ambiguous, _)) => self.wait(id),
             Ok(came) => {
                 self.step(steps::WAS_DECIDED_FOR);
                 self.finish(id, came.answer());

@@ -12,6 +12,7 @@ use super::ids::{ClusterId, Member, NodeId};
 use super::message::{Ask, Body, Entry, Has, Message, No, Probed, Reply, Terms, What};
 use super::paxos::Step;
 use super::replica::{Body as StateBody, State};
+use super::user_edit::{Login, UserAnswer, UserEdit};
 use super::user_list::{Kind, Listed, UserList};
 use super::value::{Digest, Held, Key, Value};
 use super::view::View;
@@ -160,17 +161,29 @@ fn entrusted(rng: &mut Rng) -> Vec<Body> {
     };
     let changes = Arc::new(changes(rng));
     let in_doubt = rng.bool();
+    let entry = users::Entry { key: SessionKey::from_bytes([rng.u8(..); 16]), login: terms.began };
+    let login = Login { entry, deadline: terms.began, began: rng.bool().then_some(terms.began) };
+    let edits = [
+        UserEdit::Enter(login),
+        UserEdit::Settle(login, std::num::NonZeroUsize::new(rng.usize(..3))),
+        UserEdit::Slide(entry, terms.began),
+        UserEdit::Raise(terms.began),
+        UserEdit::Leave(some(rng, |_| entry).into()),
+        UserEdit::Withdraw(entry),
+    ];
     let tasks = [Task::Load, Task::Commit { changes, terms }, Task::End { reason: rng.u8(..) }];
+    let tasks = tasks.into_iter().chain(edits.map(Task::User));
     let entrust = |task| Body::Entrust(Entrust { operation, round, view, key, in_doubt, task });
     let session = |rng: &mut Rng| rng.bool().then(|| Value::Session(Arc::new(record(rng))));
     let came = [
         Ok(Came::Session(session(rng))),
         Ok(Came::Ended { was_live: rng.bool() }),
+        Ok(Came::User(UserAnswer::Settled(users::Settled::Yes(some(rng, |_| entry))))),
         Ok(Came::Failed(ErrorKind::Conflict, session(rng))),
         Err(No::NotServing),
     ];
     let told = |came| Body::Entrusted(Entrusted { operation, round, came });
-    tasks.into_iter().map(entrust).chain(came.into_iter().map(told)).collect()
+    tasks.map(entrust).chain(came.into_iter().map(told)).collect()
 }
 
 fn choices(rng: &mut Rng) -> Vec<Body> {

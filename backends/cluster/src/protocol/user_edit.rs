@@ -13,11 +13,12 @@ use std::sync::Arc;
 
 use abide_core::users::{Entered, Entry, Settled};
 use abide_core::{Error, Record, SessionKey, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::user_list::{Kind, Listed, UserList};
 
 /// A login as its request knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
     /// The session, and when its user proved who they are.
     pub entry: Entry,
@@ -45,7 +46,7 @@ impl Whose {
 }
 
 /// What is to happen to the list of a user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum UserEdit {
     /// Enters a login, before its session shows it. Answers [`UserAnswer::Entered`].
@@ -59,13 +60,13 @@ pub enum UserEdit {
     /// every login that may be below it.
     Raise(Timestamp),
     /// Drops logins whose sessions are over or another's.
-    Leave(Arc<[Entry]>),
+    Leave(#[serde(with = "super::wire::entries")] Arc<[Entry]>),
     /// Drops a login that did not come about.
     Withdraw(Entry),
 }
 
 /// What came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum UserAnswer {
     /// It is done.

@@ -58,6 +58,21 @@ pub(crate) mod user_list {
     }
 }
 
+/// Logins.
+pub(crate) mod entries {
+    use abide_core::users::Entry;
+
+    use super::{Arc, Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(entries: &Arc<[Entry]>, serializer: S) -> Result<S::Ok, S::Error> {
+        entries[..].serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[Entry]>, D::Error> {
+        Vec::deserialize(deserializer).map(Into::into)
+    }
+}
+
 /// 128 bits of a hash: as bytes, for none of them are likely to be zero.
 pub(crate) mod bits {
     use super::{Deserialize as _, Deserializer, Serialize as _, Serializer};
