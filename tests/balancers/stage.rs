@@ -65,10 +65,7 @@ impl Stage {
     pub(crate) async fn ready(&self, n: usize) {
         let mut browser = JarBrowser::new(self.addresses[n]);
         let is_ready = async {
-            while !browser
-                .try_send(Method::GET, "/ready", "")
-                .await
-                .is_some_and(|answer| answer.status == 200)
+            while browser.try_send(Method::GET, "/ready", "").await.is_none_or(|answer| answer.status != 200)
             {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
