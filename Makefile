@@ -58,6 +58,7 @@ features:
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features memory
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features redis
+	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features cluster
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features axum
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features encryption
 	RUSTFLAGS="-D warnings" $(CARGO) check -p abide --locked --no-default-features --features testing
