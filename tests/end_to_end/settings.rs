@@ -13,7 +13,7 @@ async fn refusal(name: &str, value: &str) -> String {
 #[tokio::test]
 async fn a_scheme_that_is_unknown_is_named_with_those_that_are_known() {
     let line = refusal("ABIDE_STORE", "memroy:").await;
-    let known = "`memory:`, `redis:`, `redis+cluster:`, `redis+sentinel:`, `rediss:`, `rediss+cluster:`, \
+    let known = "`cluster:`, `memory:`, `redis:`, `redis+cluster:`, `redis+sentinel:`, `rediss:`, `rediss+cluster:`, \
                  `rediss+sentinel:`, `unix:`";
     assert_eq!(line, format!("node: store scheme `memroy:` is unknown, expected one of: {known}"));
 }

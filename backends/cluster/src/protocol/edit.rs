@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 
-use abide_core::users::Settled;
 use abide_core::{
     Changes, EndOutcome, EndReason, Ended, Error, ErrorKind, Loaded, Record, Stamp, Timestamp, Version,
 };
 
 use super::io::Answer;
 use super::message::Terms;
-use super::user_edit::{Login, UserAnswer, UserEdit, Whose};
+use super::user_edit::{UserAnswer, UserEdit, Whose};
 use super::user_list::UserList;
 use super::value::{Digest, Held, Key, Value};
 
@@ -155,14 +154,6 @@ fn expire(record: Option<&Arc<Record>>, judge: Judge) -> Came {
 
 fn user(edit: &UserEdit, held: &Held, judge: Judge) -> Came {
     let before = held.as_ref().and_then(Value::user_list);
-    // A login that was settled before, and is gone, was outnumbered and ended since: to list it again would cost another one.
-    let has = |login: &Login| before.is_some_and(|list| list.has(&login.entry.key));
-    match edit {
-        UserEdit::Settle(login, Some(_)) if judge.in_doubt && !has(login) => {
-            return Came { value: None, answer: Ok(Told::User(UserAnswer::Settled(Settled::Outnumbered))) };
-        }
-        _ => {}
-    }
     let mut list = before.map(|list| UserList::clone(list)).unwrap_or_default();
     let answer = edit.apply(&mut list, judge.now).map(Told::User);
     Came { value: changed(before, list), answer }

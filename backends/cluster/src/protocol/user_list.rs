@@ -98,11 +98,6 @@ impl UserList {
         settled.map(|listed| listed.entry).collect()
     }
 
-    /// Whether a session is listed.
-    pub(crate) fn has(&self, key: &SessionKey) -> bool {
-        self.logins().any(|listed| listed.entry.key == *key)
-    }
-
     /// Whether nothing is left of it.
     pub(crate) fn is_empty(&self) -> bool {
         self.barrier.is_none() && self.logins.is_empty()
