@@ -79,7 +79,8 @@ impl Task {
                 Some(Self::Commit { changes: changes.clone(), terms: *terms })
             }
             Work::Edit(Edit::End { reason }) => Some(Self::End { reason: reason.code() }),
-            Work::Edit(Edit::User(edit)) => Some(Self::User(edit.clone())),
+            // Entrusted once more, the first word of it may come after the answer. A session knows what came too late; a list
+            // does not.
             Work::Edit(_) | Work::Mend => None,
         }
     }
