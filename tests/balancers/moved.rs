@@ -1,83 +1,216 @@
 //! A service that moves from one strategy to another, by one environment variable for each store, under load.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use abide_harness::{JarBrowser, Kind, Redis, Seat};
 use http::Method;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
 
 use crate::stage::{Stage, signed_in, user_of};
 
 const USERS: usize = 20;
+/// So many more answers, and a user has surely gone on at the servers as they are now.
+const SOME: u64 = 5;
+const PACE: Duration = Duration::from_millis(15);
+/// Far longer than that takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a slow request takes, and how far it is when somebody logs out.
+const SLOW: Duration = Duration::from_millis(200);
 
-/// A user who counts at their own pace. Answers the browser, and how often counting was answered with a success.
-async fn counts(mut browser: JarBrowser, stop: Arc<AtomicBool>) -> (JarBrowser, i64) {
-    let mut counted = 0;
-    while !stop.load(Ordering::Relaxed) {
-        let answer = browser.try_send(Method::POST, "/values/n/increment", "").await;
-        counted += i64::from(answer.is_some_and(|answer| answer.status.is_success()));
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    (browser, counted)
+/// A user who counts at their own pace until told to stop.
+struct User {
+    tally: Arc<Tally>,
+    counting: JoinHandle<JarBrowser>,
 }
 
-/// Moves a service from the store of `old` to that of `new`, whose URL each server has, while users count.
-async fn moves(old: Redis, new: [String; 3]) {
-    // Every server has both stores before anybody moves: the move is a restart of one server at a time.
-    let mut stage = Stage::start(Kind::Haproxy, &old.url()).await;
-    let mut users = Vec::new();
-    for n in 0..USERS {
-        users.push(signed_in(&stage, &format!("user {n}")).await.0);
+/// How often counting was answered with a success, and how often it was not.
+#[derive(Default)]
+struct Tally {
+    answered: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl User {
+    fn start(browser: JarBrowser, stop: Arc<AtomicBool>) -> Self {
+        let tally = Arc::<Tally>::default();
+        Self { counting: tokio::spawn(counts(browser, tally.clone(), stop)), tally }
     }
-    let left = users.pop().unwrap();
-    let (mut copy, mut leaving) = (left.clone(), left);
-    let stop = Arc::new(AtomicBool::new(false));
-    // Planned: who is behind a server that is being replaced waits for its end.
-    for n in 0..3 {
-        stage.take(n).terminate().await;
+
+    fn answered(&self) -> u64 {
+        self.tally.answered.load(Ordering::Relaxed)
     }
-    let users: Vec<_> =
-        users.into_iter().map(|browser| tokio::spawn(counts(browser, stop.clone()))).collect();
-    for (n, new) in new.iter().enumerate() {
-        stage.restart_with(n, new, &[("ABIDE_STORE_FROM", &old.url())]).await;
+
+    /// Ends counting. Answers the browser, and between what the counter must be.
+    async fn end(self) -> (JarBrowser, u64, u64) {
+        let browser = self.counting.await.unwrap();
+        let answered = self.tally.answered.load(Ordering::Relaxed);
+        // What was not answered with a success may have counted, once.
+        (browser, answered, answered + self.tally.failed.load(Ordering::Relaxed))
     }
-    stage.all_ready().await;
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    assert!(leaving.send(Method::POST, "/logout", "").await.status.is_success());
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    // And once everything has moved, the old one goes.
-    drop(old);
-    for (n, new) in new.iter().enumerate() {
-        stage.take(n).terminate().await;
-        stage.restart(n, new).await;
-        stage.ready(n).await;
+}
+
+async fn counts(mut browser: JarBrowser, tally: Arc<Tally>, stop: Arc<AtomicBool>) -> JarBrowser {
+    let mut last = 0;
+    while !stop.load(Ordering::Relaxed) {
+        match browser.try_send(Method::POST, "/values/n/increment", "").await {
+            Some(answer) if answer.status.is_success() => {
+                let value = answer.json()["value"].as_u64().unwrap();
+                assert!(value > last, "{value} after {last}: an update was lost, or the session");
+                last = value;
+                tally.answered.fetch_add(1, Ordering::Relaxed);
+            }
+            _ => drop(tally.failed.fetch_add(1, Ordering::Relaxed)),
+        }
+        sleep(PACE).await;
     }
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    stop.store(true, Ordering::Relaxed);
-    for (n, user) in users.into_iter().enumerate() {
-        let (mut browser, counted) = user.await.unwrap();
-        assert_eq!(user_of(&mut browser).await, Some(format!("user {n}")), "still signed in");
-        assert!(counted > 10, "{counted}");
-        let held = browser.get("/values/n").await.json().as_i64().unwrap();
-        // An answer that got lost with its server may have counted; none that came is lost.
-        assert!(held >= counted, "user {n}: {counted} answered, {held} held");
-        assert!(held <= counted + 3, "user {n}: {counted} answered, {held} held");
+    browser
+}
+
+/// Three servers, and users who stay while the service moves.
+struct Service {
+    stage: Stage,
+    stop: Arc<AtomicBool>,
+    users: Vec<User>,
+    /// Those who log out during a move, one during each.
+    leaving: Vec<JarBrowser>,
+    /// What those who left had in their browsers, and what their last requests left there.
+    left: Vec<JarBrowser>,
+}
+
+impl Service {
+    async fn open(store: &str, moves: usize) -> Self {
+        let stage = Stage::start(Kind::Haproxy, store).await;
+        let (stop, mut users, mut leaving) = (Arc::<AtomicBool>::default(), Vec::new(), Vec::new());
+        for n in 0..USERS {
+            let browser = signed_in(&stage, &format!("user {n}")).await.0;
+            users.push(User::start(browser, stop.clone()));
+        }
+        for n in 0..moves {
+            leaving.push(signed_in(&stage, &format!("leaving {n}")).await.0);
+        }
+        let service = Self { stage, stop, users, leaving, left: Vec::new() };
+        service.goes_on().await;
+        service
     }
-    assert_eq!(user_of(&mut copy).await, None, "a logout during the move stays a logout");
+
+    /// Replaces the servers, group by group, by ones with these settings. Before the last group somebody logs out, if
+    /// it is a move.
+    async fn restarts(&mut self, groups: &[&[usize]], stores: &[String; 3], from: Option<&str>) {
+        let from: Vec<_> = from.map(|from| ("ABIDE_STORE_FROM", from)).into_iter().collect();
+        for (at, group) in groups.iter().enumerate() {
+            // Planned: what is under way is finished, and who is behind a server that is gone goes to another, or waits.
+            let ends: JoinSet<_> = group.iter().map(|n| self.stage.take(*n).terminate()).collect();
+            assert!(ends.join_all().await.iter().all(|exit| exit.status.success()));
+            for n in *group {
+                self.stage.restart_with(*n, &stores[*n], &from).await;
+            }
+            for n in *group {
+                self.stage.ready(*n).await;
+            }
+            self.goes_on().await;
+            if at == 0 && !from.is_empty() {
+                self.one_leaves().await;
+            }
+        }
+    }
+
+    /// Waits until every user was answered some more.
+    async fn goes_on(&self) {
+        let more: Vec<_> = self.users.iter().map(|user| user.answered() + SOME).collect();
+        for (n, (user, more)) in self.users.iter().zip(more).enumerate() {
+            let answered = timeout(PATIENCE, async {
+                while user.answered() < more && !user.counting.is_finished() {
+                    sleep(Duration::from_millis(10)).await;
+                }
+            });
+            answered.await.unwrap_or_else(|_| panic!("user {n} is not answered any more"));
+        }
+    }
+
+    /// Somebody who did nothing since they signed in logs out, while a request of theirs is under way.
+    async fn one_leaves(&mut self) {
+        let mut browser = self.leaving.pop().unwrap();
+        let (mut slow, copy) = (browser.clone(), browser.clone());
+        let slow = tokio::spawn(async move {
+            let path = format!("/slow?ms={}", SLOW.as_millis());
+            slow.send(Method::POST, &path, r#"{"late":1}"#).await;
+            slow
+        });
+        sleep(SLOW / 2).await;
+        assert!(browser.send(Method::POST, "/logout", "").await.status.is_success());
+        self.left.extend([slow.await.unwrap(), copy]);
+    }
+
+    /// The users stop, and are known with all that they counted, at every server; who left is not. Answers how many requests were answered with a success, and how many were not.
+    async fn close(self) -> (u64, u64) {
+        self.stop.store(true, Ordering::Relaxed);
+        let (mut answered, mut failed) = (0, 0);
+        for (n, user) in self.users.into_iter().enumerate() {
+            let (browser, least, most) = user.end().await;
+            (answered, failed) = (answered + least, failed + most - least);
+            for server in self.stage.addresses() {
+                let mut browser = browser.at(*server);
+                assert_eq!(user_of(&mut browser).await, Some(format!("user {n}")), "still signed in");
+                let held = browser.get("/values/n").await.json().as_u64().unwrap();
+                assert!(held >= least, "user {n}: {least} answered, {held} held");
+                assert!(held <= most, "user {n}: {most} asked for, {held} held");
+            }
+        }
+        assert!(self.leaving.is_empty(), "somebody left during each move");
+        for copy in &self.left {
+            for server in self.stage.addresses() {
+                let user = user_of(&mut copy.at(*server)).await;
+                assert_eq!(user, None, "a logout during the move stays a logout");
+            }
+        }
+        (answered, failed)
+    }
+}
+
+/// One after the other: where the next server takes over what one had.
+const EACH: &[&[usize]] = &[&[0], &[1], &[2]];
+/// All at once: who comes meanwhile waits.
+const ALL: &[&[usize]] = &[&[0, 1, 2]];
+/// As many as found a cluster, then the rest.
+const MOST_FIRST: &[&[usize]] = &[&[0, 1], &[2]];
+
+/// The whole way, with the same users and the same counters: by two environment variables of each server, `ABIDE_STORE`
+/// and, as long as a move lasts, `ABIDE_STORE_FROM`.
+#[tokio::test]
+async fn a_service_moves_from_the_process_to_redis_and_on_to_a_cluster_live_and_nobody_is_logged_out() {
+    let redis = Redis::single().await;
+    let memory = format!("memory:?handover={}", redis.url());
+    let links = [(); 3].map(|()| Seat::free().peers);
+    let join = links.map(|link| link.to_string()).join(",");
+    let shared = [(); 3].map(|()| redis.url());
+    let cluster = links.map(|link| format!("cluster://{link}?join={join}"));
+
+    let mut service = Service::open(&memory, 2).await;
+    service.restarts(EACH, &shared, Some(&memory)).await;
+    service.restarts(MOST_FIRST, &cluster, Some(&shared[0])).await;
+    service.restarts(EACH, &cluster, None).await;
+    // Everything has moved, so the old one may go.
+    drop(redis);
+    service.goes_on().await;
+    let (answered, failed) = service.close().await;
+    println!("{answered} requests answered, {failed} failed");
+    // None, but where a busy machine needs longer than a second for an operation: there was a server for everybody.
+    assert!(failed * 100 <= answered, "{failed} requests failed, {answered} were answered");
 }
 
 #[tokio::test]
 async fn a_service_moves_from_one_redis_to_another_live_and_nobody_is_logged_out() {
     let (old, new) = (Redis::single().await, Redis::single().await);
-    moves(old, [(); 3].map(|()| new.url())).await;
-}
-
-#[tokio::test]
-async fn a_service_moves_from_redis_to_a_cluster_live_and_nobody_is_logged_out() {
-    let links = [(); 3].map(|()| Seat::free().peers);
-    let join = links.map(|link| link.to_string()).join(",");
-    moves(Redis::single().await, links.map(|link| format!("cluster://{link}?join={join}"))).await;
+    let shared = [(); 3].map(|()| new.url());
+    let mut service = Service::open(&old.url(), 1).await;
+    service.restarts(ALL, &shared, Some(&old.url())).await;
+    service.restarts(ALL, &shared, None).await;
+    drop(old);
+    service.goes_on().await;
+    service.close().await;
 }
 
 #[tokio::test]
@@ -98,7 +231,7 @@ async fn a_service_moves_from_the_process_to_redis_by_its_snapshot_and_nobody_is
         assert!(exit.stderr.contains(" 0 left behind"), "{exit:?}");
         stage.restart_with(n, &redis.url(), &[("ABIDE_STORE_FROM", before)]).await;
     }
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    sleep(Duration::from_millis(700)).await;
     for (n, browser) in users.iter_mut().enumerate().skip(1) {
         assert_eq!(user_of(browser).await, Some(format!("user {n}")));
         assert_eq!(browser.get("/values/n").await.json(), n);

@@ -73,10 +73,9 @@ impl Stage {
         tokio::time::timeout(READY_WITHIN, is_ready).await.expect("the node gets ready");
     }
 
-    pub(crate) async fn all_ready(&self) {
-        for n in 0..self.addresses.len() {
-            self.ready(n).await;
-        }
+    /// Where the nodes serve.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     pub(crate) fn take(&mut self, n: usize) -> Node {

@@ -26,6 +26,12 @@ impl JarBrowser {
         Self { http: http_client(), server, cookies: BTreeMap::new() }
     }
 
+    /// The same person, with the same cookies, at another server.
+    #[must_use]
+    pub fn at(&self, server: SocketAddr) -> Self {
+        Self { server, ..self.clone() }
+    }
+
     /// Sends a request and keeps the cookies of the answer. A request that nobody answers is `None`.
     pub async fn try_send(&mut self, method: Method, path: &str, body: impl Into<Bytes>) -> Option<Answer> {
         let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.server));
