@@ -96,8 +96,8 @@ impl Service {
         service
     }
 
-    /// Replaces the servers, group by group, by ones with these settings. Before the last group somebody logs out, if
-    /// it is a move.
+    /// Replaces the servers, group by group, by ones with these settings. If it is a move, somebody logs out after the
+    /// first group.
     async fn restarts(&mut self, groups: &[&[usize]], stores: &[String; 3], from: Option<&str>) {
         let from: Vec<_> = from.map(|from| ("ABIDE_STORE_FROM", from)).into_iter().collect();
         for (at, group) in groups.iter().enumerate() {
@@ -115,6 +115,11 @@ impl Service {
                 self.one_leaves().await;
             }
         }
+        // Who is still idle comes by once, and so moves.
+        for browser in &mut self.leaving {
+            assert!(user_of(browser).await.is_some(), "who did nothing is still signed in");
+        }
+        self.nobody_is_back().await;
     }
 
     /// Waits until every user was answered some more.
@@ -122,7 +127,8 @@ impl Service {
         let more: Vec<_> = self.users.iter().map(|user| user.answered() + SOME).collect();
         for (n, (user, more)) in self.users.iter().zip(more).enumerate() {
             let answered = timeout(PATIENCE, async {
-                while user.answered() < more && !user.counting.is_finished() {
+                while user.answered() < more {
+                    assert!(!user.counting.is_finished(), "user {n} found something wrong");
                     sleep(Duration::from_millis(10)).await;
                 }
             });
@@ -130,9 +136,10 @@ impl Service {
         }
     }
 
-    /// Somebody who did nothing since they signed in logs out, while a request of theirs is under way.
+    /// Somebody who did nothing since the last move logs out, while a request of theirs is under way.
     async fn one_leaves(&mut self) {
         let mut browser = self.leaving.pop().unwrap();
+        assert!(user_of(&mut browser).await.is_some(), "who did nothing is still signed in");
         let (mut slow, copy) = (browser.clone(), browser.clone());
         let slow = tokio::spawn(async move {
             let path = format!("/slow?ms={}", SLOW.as_millis());
@@ -144,9 +151,21 @@ impl Service {
         self.left.extend([slow.await.unwrap(), copy]);
     }
 
-    /// The users stop, and are known with all that they counted, at every server; who left is not. Answers how many requests were answered with a success, and how many were not.
+    async fn nobody_is_back(&self) {
+        for copy in &self.left {
+            for server in self.stage.addresses() {
+                let user = user_of(&mut copy.at(*server)).await;
+                assert_eq!(user, None, "a logout during the move stays a logout");
+            }
+        }
+    }
+
+    /// The users stop, and are known with all that they counted, at every server; who left is not. Answers how many
+    /// requests were answered with a success, and how many were not.
     async fn close(self) -> (u64, u64) {
         self.stop.store(true, Ordering::Relaxed);
+        self.nobody_is_back().await;
+        assert!(self.leaving.is_empty(), "somebody left during each move");
         let (mut answered, mut failed) = (0, 0);
         for (n, user) in self.users.into_iter().enumerate() {
             let (browser, least, most) = user.end().await;
@@ -157,13 +176,6 @@ impl Service {
                 let held = browser.get("/values/n").await.json().as_u64().unwrap();
                 assert!(held >= least, "user {n}: {least} answered, {held} held");
                 assert!(held <= most, "user {n}: {most} asked for, {held} held");
-            }
-        }
-        assert!(self.leaving.is_empty(), "somebody left during each move");
-        for copy in &self.left {
-            for server in self.stage.addresses() {
-                let user = user_of(&mut copy.at(*server)).await;
-                assert_eq!(user, None, "a logout during the move stays a logout");
             }
         }
         (answered, failed)
