@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::cookie::CookieTemplate;
 use crate::event::{Event, EventKind, Listeners};
 use crate::layer::AnswerWith;
+use crate::registry::Operables;
 use crate::route::RouteMarks;
 use crate::turns::Turns;
 
@@ -17,6 +18,7 @@ use crate::turns::Turns;
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) store: Arc<dyn SessionStore>,
+    pub(crate) operables: Operables,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) stamps: Stamps,

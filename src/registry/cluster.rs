@@ -16,14 +16,15 @@
 //! of the setting `store_timeout`, so that the store answers before the wrapper that enforces that setting.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use abide_cluster::store::{ClusterStore, ClusterStoreBuilder, Copies};
 use abide_cluster::transport::{ClusterName, Identity, Join, PemFiles, Secret};
-use abide_core::SessionStore;
+use abide_core::{Error, SessionStore};
 use async_trait::async_trait;
 
-use super::{Opener, SHARE_OF_TIMEOUT, StoreParts, StoreUrl, refused, wrong};
+use super::{Opener, Operable, SHARE_OF_TIMEOUT, StoreParts, StoreUrl, refused, wrong};
 use crate::config::ConfigError;
 
 #[derive(Debug)]
@@ -41,9 +42,39 @@ impl Opener for Cluster {
         if let Some(timeout) = parts.timeout {
             builder = builder.timeout(timeout.mul_f64(SHARE_OF_TIMEOUT));
         }
-        let builder = configured(&mut url, builder)?;
+        let name = match url.take("name") {
+            Some(name) => ClusterName::new(&name).map_err(refused)?,
+            None => ClusterName::default(),
+        };
+        let papers = Papers::of(&mut url, name)?;
+        if let Some(identity) = papers.read()? {
+            builder = builder.identity(identity);
+        }
+        let builder = configured(&mut url, builder.cluster(papers.name.clone()))?;
         url.finish()?;
-        Ok(Arc::new(builder.open().await.map_err(refused)?))
+        let store = builder.open().await.map_err(refused)?;
+        parts.offer(Arc::new(Operated { store: store.clone(), papers }));
+        Ok(Arc::new(store))
+    }
+}
+
+/// What an operator may ask of it.
+#[derive(Debug)]
+struct Operated {
+    store: ClusterStore,
+    papers: Papers,
+}
+
+#[async_trait]
+impl Operable for Operated {
+    async fn renew_identity(&self) -> Result<bool, ConfigError> {
+        let Some(identity) = self.papers.read()? else { return Ok(false) };
+        self.store.renew(identity).await;
+        Ok(true)
+    }
+
+    async fn recover(&self) -> Result<usize, Error> {
+        self.store.recover().await
     }
 }
 
@@ -87,32 +118,52 @@ fn configured(
             listen.parse().map_err(|_| wrong("listen", &listen, "an address such as `0.0.0.0:7001`"))?;
         builder = builder.listen(address);
     }
-    let name = match url.take("name") {
-        Some(name) => ClusterName::new(&name).map_err(refused)?,
-        None => ClusterName::default(),
-    };
-    if let Some(identity) = identity(url, &name)? {
-        builder = builder.identity(identity);
-    }
-    Ok(builder.cluster(name))
+    Ok(builder)
 }
 
-/// From a secret file, or from certificates; neither is none.
-fn identity(url: &mut StoreUrl, name: &ClusterName) -> Result<Option<Identity>, ConfigError> {
-    let secret = url.take("secret_file");
-    match (secret, url.take("ca"), url.take("cert"), url.take("key")) {
-        (None, None, None, None) => Ok(None),
-        (Some(path), None, None, None) => {
-            let secrets = Secret::read(path).map_err(refused)?;
-            Identity::from_secrets(&secrets, name).map(Some).map_err(refused)
-        }
-        (None, Some(ca), Some(cert), Some(key)) => {
-            let files = PemFiles { authorities: ca.into(), certificate: cert.into(), key: key.into() };
-            Identity::from_pem_files(&files, name).map(Some).map_err(refused)
-        }
-        _ => Err(ConfigError::new(
-            "store options `secret_file`, `ca`, `cert`, `key`: expected `secret_file`, or the other three",
-        )),
+/// By what this server is let in.
+#[derive(Debug)]
+struct Papers {
+    name: ClusterName,
+    files: Option<Files>,
+}
+
+#[derive(Debug)]
+enum Files {
+    Secret(PathBuf),
+    Certificates(PemFiles),
+}
+
+impl Papers {
+    /// A secret file, or certificates, or neither.
+    fn of(url: &mut StoreUrl, name: ClusterName) -> Result<Self, ConfigError> {
+        let secret = url.take("secret_file");
+        let files = match (secret, url.take("ca"), url.take("cert"), url.take("key")) {
+            (None, None, None, None) => None,
+            (Some(path), None, None, None) => Some(Files::Secret(path.into())),
+            (None, Some(ca), Some(cert), Some(key)) => {
+                let files = PemFiles { authorities: ca.into(), certificate: cert.into(), key: key.into() };
+                Some(Files::Certificates(files))
+            }
+            _ => {
+                return Err(ConfigError::new(
+                    "store options `secret_file`, `ca`, `cert`, `key`: expected `secret_file`, or the other three",
+                ));
+            }
+        };
+        Ok(Self { name, files })
+    }
+
+    /// What the files hold now.
+    fn read(&self) -> Result<Option<Identity>, ConfigError> {
+        let identity = match &self.files {
+            None => return Ok(None),
+            Some(Files::Secret(path)) => {
+                Secret::read(path).and_then(|secrets| Identity::from_secrets(&secrets, &self.name))
+            }
+            Some(Files::Certificates(files)) => Identity::from_pem_files(files, &self.name),
+        };
+        identity.map(Some).map_err(refused)
     }
 }
 
@@ -121,7 +172,7 @@ mod tests {
     use abide_core::{SystemClock, SystemEntropy};
 
     use super::*;
-    use crate::registry::Registry;
+    use crate::registry::{Operables, Registry};
 
     async fn refusal(options: &str) -> String {
         let parts = StoreParts {
@@ -129,6 +180,7 @@ mod tests {
             timeout: None,
             entropy: Arc::new(SystemEntropy),
             registry: Registry::default(),
+            operables: Operables::default(),
         };
         let url = format!("cluster:{options}");
         match parts.open(&url).await {

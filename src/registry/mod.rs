@@ -34,12 +34,14 @@
 //! |---|---|
 //! | `mod` | the registry |
 //! | `url` | a store's URL, and the options in it |
+//! | `operable` | what operators ask of stores that are open |
 //! | `memory`, `cluster`, `redis` | how the URLs of each strategy are read |
 
 #[cfg(feature = "cluster")]
 mod cluster;
 #[cfg(feature = "memory")]
 mod memory;
+mod operable;
 #[cfg(feature = "redis")]
 mod redis;
 mod url;
@@ -52,6 +54,8 @@ use std::time::Duration;
 use abide_core::{Clock, Entropy, SessionStore};
 use async_trait::async_trait;
 
+pub use operable::Operable;
+pub(crate) use operable::Operables;
 pub use url::StoreUrl;
 pub(crate) use url::redacted;
 
@@ -98,9 +102,15 @@ pub struct StoreParts {
     /// The random source.
     pub entropy: Arc<dyn Entropy>,
     pub(crate) registry: Registry,
+    pub(crate) operables: Operables,
 }
 
 impl StoreParts {
+    /// Offers what an operator may ask of the store that is opened with these parts.
+    pub fn offer(&self, store: Arc<dyn Operable>) {
+        self.operables.add(store);
+    }
+
     /// Opens another store, by its URL: for one that works together with it.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::cookie::CookieTemplate;
 use crate::error::Error;
 use crate::event::{Event, Listeners};
 use crate::layer::AnswerWith;
-use crate::registry::{Registry, StoreParts};
+use crate::registry::{Operables, Registry, StoreParts};
 use crate::route::{Fallbacks, RouteMarks};
 use crate::shared::Shared;
 use crate::turns::Turns;
@@ -116,6 +116,7 @@ impl SessionsBuilder {
             entropy: self.entropy.clone(),
             timeout: self.config.store_timeout,
             registry: self.registry.clone(),
+            operables: Operables::default(),
         };
         let store = match self.store.take() {
             Some(store) => store,
@@ -125,7 +126,7 @@ impl SessionsBuilder {
             Some(before) => Arc::new(Migrating::new(opened_before(&parts, before).await?, store)),
             None => store,
         };
-        self.over(store)
+        self.over(store, parts.operables)
     }
 
     /// As [`open`](Self::open), where the store was given: then there is nothing to wait for.
@@ -133,10 +134,10 @@ impl SessionsBuilder {
     pub(crate) fn open_given(mut self) -> Result<Sessions, ConfigError> {
         self.config.check()?;
         let store = self.store.take().ok_or_else(|| ConfigError::new("no store was given"))?;
-        self.over(store)
+        self.over(store, Operables::default())
     }
 
-    fn over(self, store: Arc<dyn SessionStore>) -> Result<Sessions, ConfigError> {
+    fn over(self, store: Arc<dyn SessionStore>, operables: Operables) -> Result<Sessions, ConfigError> {
         let store = wrappers::wrapped(store, &self.config, &self.entropy)?;
         if self.config.insecure_http {
             tracing::warn!(
@@ -152,6 +153,7 @@ impl SessionsBuilder {
             answer: self.answer.with_retry_after(self.config.retry_after),
             config: self.config,
             store,
+            operables,
             clock: self.clock,
             entropy: self.entropy,
             stamps: Stamps::new(u64::from_be_bytes(writer)),

@@ -17,6 +17,7 @@ use abide_core::{
 
 pub use builder::SessionsBuilder;
 
+use crate::config::ConfigError;
 use crate::drain::Drain;
 use crate::error::Error;
 use crate::event::EventKind;
@@ -163,6 +164,41 @@ impl Sessions {
         let drained = self.0.store.drain(left).await?;
         say(drained);
         Ok(drained)
+    }
+
+    /// Has the store read its certificates and secrets again from the files that its URL names, for certificates that
+    /// were renewed in place. They count for new connections; those that are up stay as they are. Answers how many stores
+    /// have any (during a move there are two): none for a store that was [given](SessionsBuilder::store).
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for a file that would be refused at start: that store goes on with what it has.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sessions = abide::Config::new().open().await?; // `memory:`
+    /// assert_eq!(sessions.renew_identity().await?, 0);
+    /// # Ok(()) }
+    /// ```
+    pub async fn renew_identity(&self) -> Result<usize, ConfigError> {
+        self.0.operables.renew_identity().await
+    }
+
+    /// Has a [cluster](crate::registry) go on without servers that are gone for good, when too few are left: **only where
+    /// an operator knows that they are**, on one of those that are left, once. Servers that live on elsewhere would be a
+    /// second cluster with the same sessions. Answers how many of the 16 384 slots may lack something, for no majority of
+    /// their owners is left; `None` where there is no cluster that [was opened](crate::Config) by its URL.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](abide_core::ErrorKind::Unavailable) where this server is in no cluster.
+    ///
+    /// # Cancellation
+    ///
+    /// It goes on.
+    pub async fn recover(&self) -> Result<Option<usize>, Error> {
+        Ok(self.0.operables.recover().await?)
     }
 
     /// Hands over what the store can hand over while requests are served; nothing where it cannot.

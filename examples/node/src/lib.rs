@@ -10,6 +10,7 @@
 //! | `app` | the routes |
 //! | `values`, `account`, `operations` | the handlers: values, login and sessions, readiness and metrics |
 //! | `body` | JSON bodies, whatever their content type says |
+//! | `operator` | what the operator asks of a node that runs |
 //! | `metrics` | counters of abide's events |
 
 mod account;
@@ -17,6 +18,7 @@ mod app;
 mod body;
 mod metrics;
 mod operations;
+mod operator;
 mod settings;
 mod values;
 
@@ -30,6 +32,7 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use metrics::Metrics;
+use operator::Door;
 use settings::Settings;
 
 /// How long all of it may take after SIGTERM: the notice, requests in flight, and the hand-over of sessions.
@@ -57,6 +60,27 @@ pub async fn main() -> ExitCode {
     }
 }
 
+/// Tells the node that listens at `ADMIN_SOCKET` that the servers of its cluster that it misses are gone for good, and
+/// prints what it says.
+pub async fn recover() -> ExitCode {
+    let told = match settings::admin_socket() {
+        Some(path) => operator::tell_to_recover(&path).await,
+        None => {
+            Err("ADMIN_SOCKET is not set, expected the path of the socket at which the node listens".into())
+        }
+    };
+    match told {
+        Ok(said) => {
+            println!("node: {said}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("node: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 async fn run() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env()?;
     let metrics = Arc::new(Metrics::default());
@@ -65,16 +89,30 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(&settings.listen).await.map_err(|error| {
         format!("LISTEN={}: {error}, expected a free address to serve on", settings.listen)
     })?;
+    operator::renew_at_hangup(sessions.clone())?;
+    let terminated = terminated()?;
+    if let Some(path) = &settings.admin_socket {
+        let door = Door::open(path).await.map_err(|error| {
+            let path = path.display();
+            format!("ADMIN_SOCKET={path}: {error}, expected the path of a socket that is this node's own")
+        })?;
+        tokio::spawn(door.listen(sessions.clone()));
+    }
     println!("listening on {}", listener.local_addr()?);
     let node = Node { sessions: sessions.clone(), metrics };
-    serve(listener, app::router(node, &settings.name), sessions).await
+    serve(listener, app::router(node, &settings.name), sessions, terminated).await
 }
 
-async fn serve(listener: TcpListener, app: axum::Router, sessions: Sessions) -> Result<(), Box<dyn Error>> {
+async fn serve(
+    listener: TcpListener,
+    app: axum::Router,
+    sessions: Sessions,
+    terminated: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Box<dyn Error>> {
     let drain = sessions.drain(DRAIN).notice(NOTICE);
     let begins = drain.clone();
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
-        terminated().await;
+        terminated.await;
         begins.begin().await;
     });
     tokio::select! {
@@ -86,14 +124,14 @@ async fn serve(listener: TcpListener, app: axum::Router, sessions: Sessions) -> 
     Ok(())
 }
 
-async fn terminated() {
+/// Listens for SIGTERM at once: whoever sees the node's address may send it.
+fn terminated() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut term) = signal(SignalKind::terminate()) else {
-        eprintln!("node: SIGTERM cannot be caught; the node will not drain");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    let mut term = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    })
 }

@@ -1,11 +1,19 @@
 //! What the node reads of the environment beside abide's settings.
 
+use std::path::PathBuf;
+
 use abide::{Config, ConfigError};
 
 pub(crate) struct Settings {
     pub(crate) listen: String,
     pub(crate) name: String,
     pub(crate) config: Config,
+    pub(crate) admin_socket: Option<PathBuf>,
+}
+
+/// Where the operator is heard; nowhere without it.
+pub(crate) fn admin_socket() -> Option<PathBuf> {
+    std::env::var_os("ADMIN_SOCKET").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 impl Settings {
@@ -25,6 +33,6 @@ impl Settings {
         if axum::http::HeaderValue::try_from(&name).is_err() {
             return Err(ConfigError::new("ABIDE_NODE: expected a name of visible characters, such as `a`"));
         }
-        Ok(Self { listen, name, config })
+        Ok(Self { listen, name, config, admin_socket: admin_socket() })
     }
 }

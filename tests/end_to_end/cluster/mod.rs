@@ -2,6 +2,8 @@
 
 mod changes;
 mod crashes;
+mod names;
+mod operators;
 mod servers;
 mod starts;
 

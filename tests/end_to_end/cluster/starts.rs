@@ -11,7 +11,7 @@ use super::three;
 use crate::promises;
 
 /// Longer than nodes listen for others before they found a cluster.
-const FOUNDED_BY_THEN: Duration = Duration::from_secs(5);
+pub(super) const FOUNDED_BY_THEN: Duration = Duration::from_secs(5);
 
 /// That they are one cluster and not three: what is written at one is read at the next.
 async fn are_one(cluster: &Cluster) {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::browser::Browser;
+use crate::name::Name;
 use crate::node::{Node, NodeExit};
 use crate::ports;
 
@@ -49,6 +50,10 @@ pub struct Cluster {
     folder: TempDir,
     /// The addresses that every node is told.
     join: Vec<SocketAddr>,
+    /// What they are told instead: a name, and how many to expect.
+    name: Option<(String, usize)>,
+    /// By what they are let in.
+    identity: String,
     settings: Vec<(String, String)>,
     seats: Vec<Seat>,
     nodes: Vec<Option<Node>>,
@@ -64,11 +69,13 @@ impl Cluster {
     #[must_use]
     pub fn of(seats: Vec<Seat>) -> Self {
         let folder = tempfile::Builder::new().prefix("abide-cluster-").tempdir().unwrap();
-        write_secret(&folder.path().join("secret"));
+        let secret = folder.path().join("secret");
+        write_secret(&secret);
+        let identity = format!("secret_file={}", secret.display());
         let join = seats.iter().map(|seat| seat.peers).collect();
         let base = Browser::new(seats[0].serves);
         let nodes = seats.iter().map(|_| None).collect();
-        Self { folder, join, settings: Vec::new(), seats, nodes, base }
+        Self { folder, join, name: None, identity, settings: Vec::new(), seats, nodes, base }
     }
 
     /// So many free seats on this machine, all listed, and nobody on them.
@@ -107,16 +114,43 @@ impl Cluster {
         self
     }
 
-    /// A variable for every node that is started from now on.
+    /// Has nodes look a name up instead, and expect so many.
+    #[must_use]
+    pub fn looking_up(mut self, name: &Name, expect: usize) -> Self {
+        self.name = Some((name.join(), expect));
+        self
+    }
+
+    /// Other options of the store's URL than those that name the secret.
+    #[must_use]
+    pub fn identified_by(mut self, options: &str) -> Self {
+        options.clone_into(&mut self.identity);
+        self
+    }
+
+    /// A variable for every node that is started from now on: `{seat}` in it is the seat's number, `{folder}` the
+    /// cluster's folder.
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
         self
     }
 
+    /// A file in the cluster's folder.
+    #[must_use]
+    pub fn path(&self, file: &str) -> String {
+        let path = self.folder.path().join(file);
+        path.to_str().expect("a temporary folder has a name in UTF-8").to_owned()
+    }
+
     /// One more free seat, not listed. Answers its number.
     pub fn add_seat(&mut self) -> usize {
-        self.seats.push(Seat::free());
+        self.add(Seat::free())
+    }
+
+    /// One more seat, not listed. Answers its number.
+    pub fn add(&mut self, seat: Seat) -> usize {
+        self.seats.push(seat);
         self.nodes.push(None);
         self.seats.len() - 1
     }
@@ -131,7 +165,10 @@ impl Cluster {
         let (store, place) = (self.store(seat), self.seats[seat].serves.to_string());
         let name = format!("node-{seat}");
         let own = [("LISTEN", place.as_str()), ("ABIDE_STORE", &store), ("ABIDE_NODE", &name)];
-        let shared = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let filled =
+            |value: &str| value.replace("{seat}", &seat.to_string()).replace("{folder}", &self.path(""));
+        let shared: Vec<_> = self.settings.iter().map(|(name, value)| (name, filled(value))).collect();
+        let shared = shared.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let variables: Vec<_> = own.into_iter().chain(shared).collect();
         self.nodes[seat] = Some(Node::start_by(&self.seats[seat].runner, &variables).await);
     }
@@ -139,14 +176,12 @@ impl Cluster {
     /// The strategy of a seat's node, as a URL.
     #[must_use]
     pub fn store(&self, seat: usize) -> String {
-        let join: Vec<_> = self.join.iter().map(ToString::to_string).collect();
-        let secret = self.folder.path().join("secret");
-        format!(
-            "cluster://{}?join={}&copies=3&secret_file={}",
-            self.seats[seat].peers,
-            join.join(","),
-            secret.display()
-        )
+        let listed = || self.join.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        let join = match &self.name {
+            Some((name, expect)) => format!("{name}&expect={expect}"),
+            None => listed(),
+        };
+        format!("cluster://{}?join={join}&copies=3&{}", self.seats[seat].peers, self.identity)
     }
 
     /// Waits until a node is ready. Answers how long that took.

@@ -6,6 +6,7 @@
 //! | `jar` | an HTTP client with all its cookies |
 //! | `balancers` | HAProxy, nginx and Apache httpd as real processes, over the files of `examples/balancers` |
 //! | `ports` | free ports |
+//! | `name` | a name whose addresses a test adds while nodes look it up |
 //! | `node` | `examples/node` as a real process |
 //! | `cluster` | several of them as a cluster, started, stopped, killed and replaced |
 //! | `visitors` | people at several servers, who hold every answer against what they were told before |
@@ -21,6 +22,7 @@ mod browser;
 mod cluster;
 mod faults;
 mod jar;
+mod name;
 mod node;
 mod ports;
 mod redis;
@@ -33,6 +35,7 @@ pub use browser::{Answer, Browser, Unanswered, http_client};
 pub use cluster::{Cluster, Seat};
 pub use faults::{Faults, Method};
 pub use jar::JarBrowser;
+pub use name::Name;
 pub use node::{Node, NodeExit};
 pub use redis::{Calls, Certificates, Redis, RedisCluster, RedisSettings, SentinelSet};
 pub use schedules::explore;

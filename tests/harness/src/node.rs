@@ -63,7 +63,16 @@ impl Node {
 
     /// Runs a node that is expected to end by itself, and answers how it did.
     pub async fn run_to_end(variables: &[(&str, &str)]) -> NodeExit {
-        let mut child = command(&[], variables).spawn().expect("the node starts");
+        Self::run_with(&[], variables).await
+    }
+
+    /// As [`run_to_end`](Self::run_to_end), with arguments.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not end.
+    pub async fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> NodeExit {
+        let mut child = command(&[], variables).args(arguments).spawn().expect("the node starts");
         let stderr = Stderr::read(&mut child);
         exit(child, stderr).await
     }
@@ -103,6 +112,15 @@ impl Node {
     /// Where there is no `kill`.
     pub async fn cont(&self) {
         self.signal("-CONT").await;
+    }
+
+    /// Tells the process that something is to be read again (SIGHUP).
+    ///
+    /// # Panics
+    ///
+    /// Where there is no `kill`.
+    pub async fn hang_up(&self) {
+        self.signal("-HUP").await;
     }
 
     /// The process's number.
