@@ -12,6 +12,7 @@
 //! | `secret_file` | a file of secrets that every server has: links are encrypted, and nobody else is let in | none |
 //! | `ca`, `cert`, `key` | certificates as PEM instead: the authorities, this server's with the cluster's name in it, its key | none |
 //!
+//! The files are read when the store opens, and again by [`Sessions::renew_identity`](crate::Sessions::renew_identity).
 //! Without a secret or certificates nothing beyond loopback is listened on. One operation may take a second, or nine tenths
 //! of the setting `store_timeout`, so that the store answers before the wrapper that enforces that setting.
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use abide_harness::{Certificates, Cluster, Node};
+use abide_harness::{Browser, Certificates, Cluster, Node};
 use http::StatusCode;
 use tokio::time::{sleep, timeout};
 
@@ -10,15 +10,30 @@ use crate::promises;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Sends SIGHUP, and waits until the node says this.
+/// Sends SIGHUP, and waits until the node says this, once more.
 async fn hangs_up(node: &Node, says: &str) {
+    let before = node.said().matches(says).count();
     node.hang_up().await;
     let said = timeout(PATIENCE, async {
-        while !node.said().contains(says) {
+        while node.said().matches(says).count() == before {
             sleep(Duration::from_millis(10)).await;
         }
     });
     said.await.unwrap_or_else(|_| panic!("{says:?} is not in {}", node.said()));
+}
+
+async fn all_hang_up(cluster: &Cluster) {
+    for seat in cluster.taken() {
+        hangs_up(cluster.node(seat), "node: certificates renewed").await;
+    }
+}
+
+/// A server that knows nothing but what is in the files now gets in, and knows who is signed in.
+async fn another_gets_in(cluster: &mut Cluster, browser: &Browser) {
+    let another = cluster.add_seat();
+    cluster.start(another).await;
+    cluster.ready(another).await;
+    assert_eq!(browser.at(cluster.address(another)).get("/me").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -30,13 +45,8 @@ async fn renewed_certificates_count_for_new_links_after_a_hangup_and_bad_ones_ch
 
     // Of another authority: who has the old ones and who has the new ones refuse each other.
     certificates.renew();
-    for seat in 0..3 {
-        hangs_up(cluster.node(seat), "node: certificates renewed").await;
-    }
-    let fourth = cluster.add_seat();
-    cluster.start(fourth).await;
-    cluster.ready(fourth).await;
-    assert_eq!(browser.at(cluster.address(fourth)).get("/me").await.status, StatusCode::OK);
+    all_hang_up(&cluster).await;
+    another_gets_in(&mut cluster, &browser).await;
 
     let good = certificates.spoil();
     hangs_up(cluster.node(0), "node: certificates not renewed: ").await;
@@ -48,6 +58,19 @@ async fn renewed_certificates_count_for_new_links_after_a_hangup_and_bad_ones_ch
     cluster.start(1).await;
     cluster.ready(1).await;
     assert_eq!(browser.at(cluster.address(1)).get("/me").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_new_secret_takes_the_place_of_the_old_one_while_nodes_run() {
+    let mut cluster = Cluster::together(3).await;
+    let browser = promises::signed_in(cluster.address(0)).await;
+    let file = cluster.path("secret");
+    let (old, new) = (std::fs::read_to_string(&file).unwrap(), "5e".repeat(32));
+    for secrets in [format!("{old}\n{new}\n"), format!("{new}\n{old}\n"), format!("{new}\n")] {
+        std::fs::write(&file, secrets).unwrap();
+        all_hang_up(&cluster).await;
+    }
+    another_gets_in(&mut cluster, &browser).await;
 }
 
 #[tokio::test]
