@@ -10,6 +10,12 @@ pub(crate) fn facts() -> String {
     format!("{cores} cores, {}, {os} {arch}, {sha} SHA instructions", processor())
 }
 
+/// One line: how much else runs.
+pub(crate) fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!("load of the last minute: {}", text.split_whitespace().next().unwrap_or("unknown"))
+}
+
 /// The processor's name where the system tells it.
 fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

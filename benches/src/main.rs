@@ -13,6 +13,8 @@
 //! | [`allocations`], [`memory`] | what [`allocator`] counts per request and per session |
 //! | [`scale`] | the same with fewer and more sessions, on one core and on all |
 //! | [`redis`] | sessions in Redis: requests, and operations beside the raw commands |
+//! | [`cluster`] | sessions on the servers themselves: latency, throughput beside Redis, memory and bytes |
+//! | [`operations`] | operations of a store, without requests |
 //! | [`contention`] | many requests for one session at the same time |
 //! | [`instructions`] | instructions of a request, counted by valgrind |
 //! | [`hash`] | candidates for the hash of a verifier |
@@ -21,12 +23,14 @@
 mod allocations;
 mod allocator;
 mod client;
+mod cluster;
 mod contention;
 mod hash;
 mod instructions;
 mod kinds;
 mod machine;
 mod memory;
+mod operations;
 mod options;
 mod redis;
 mod report;
@@ -57,6 +61,8 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Some(Command::Redis(options)) => redis::compare(&options),
+        Some(Command::Cluster(options)) => cluster::compare(&options),
+        Some(Command::ClusterServer(options)) => cluster::server::run(&options),
         Some(Command::Instructions(options)) => {
             println!("{options}\n\n{}", report::INSTRUCTIONS_HEAD);
             for path in routes::Path::ALL {

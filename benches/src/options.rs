@@ -1,6 +1,8 @@
 //! The command line.
 
 use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -31,6 +33,11 @@ pub(crate) enum Command {
     Contention(Contention),
     /// Sessions in Redis beside the peers that keep them there, and beside the raw commands.
     Redis(Redis),
+    /// Sessions on the servers of a cluster: latency beside a bare link, throughput beside Redis, memory and bytes.
+    Cluster(Cluster),
+    /// What `cluster` runs in processes of their own: one server.
+    #[command(hide = true)]
+    ClusterServer(ClusterServer),
     /// Instructions of a request, counted by valgrind, which must be installed.
     Instructions(Instructions),
     /// What `instructions` runs under valgrind: some requests, one after the other.
@@ -114,6 +121,70 @@ pub(crate) struct Redis {
     pub(crate) url: Option<String>,
     #[command(flatten)]
     pub(crate) speed: Speed,
+}
+
+/// What is measured of a cluster.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum ClusterPart {
+    Latency,
+    Throughput,
+    Sizes,
+}
+
+/// How a cluster is measured.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Cluster {
+    /// Only these parts, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<ClusterPart>,
+    /// Rounds of the latency: ten operations of each kind, and as many bare requests.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
+    latency_rounds: u32,
+    /// Rounds of the throughput; each measures every kind once.
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Milliseconds that the throughput of one kind is measured in one round.
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u64).range(1..))]
+    millis: u64,
+    /// Sessions by which memory is measured.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sessions: u32,
+}
+
+impl Cluster {
+    /// What is measured.
+    pub(crate) fn parts(&self) -> Vec<ClusterPart> {
+        if self.only.is_empty() {
+            vec![ClusterPart::Latency, ClusterPart::Throughput, ClusterPart::Sizes]
+        } else {
+            self.only.clone()
+        }
+    }
+
+    /// Rounds of the latency.
+    pub(crate) fn rounds(&self) -> u32 {
+        self.latency_rounds
+    }
+
+    /// How the throughput is measured.
+    pub(crate) fn speed(&self) -> Speed {
+        let Self { rounds, millis, .. } = *self;
+        Speed { sessions: 1_000, tasks: 32, rounds, millis, seed: 1, only: Vec::new() }
+    }
+}
+
+/// One server of a cluster.
+#[derive(Args, Debug)]
+pub(crate) struct ClusterServer {
+    /// Where its peers reach it.
+    #[arg(long)]
+    pub(crate) address: SocketAddr,
+    /// Where all of them are.
+    #[arg(long)]
+    pub(crate) join: String,
+    /// The file with the secret.
+    #[arg(long)]
+    pub(crate) secret: PathBuf,
 }
 
 /// How one session is fought for.

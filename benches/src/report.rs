@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::allocations::PerRequest;
+use crate::cluster::{Sizes, Times, COPIES};
 use crate::contention::Contended;
 use crate::hash::Time;
 use crate::kinds::AnyKind;
@@ -78,6 +79,43 @@ pub(crate) fn redis(
     )
 }
 
+/// The head of the table of a cluster's latency; the target is 2.5 times the bare request and answer.
+pub(crate) const LATENCY_HEAD: &str = "\
+| servers | operation | bytes to and fro | p50 µs | p99 µs | bare p50 µs | bare p99 µs | p50 of bare (≤ 2.5) |
+|---:|---|---:|---:|---:|---:|---:|---:|";
+
+/// The row of one operation.
+pub(crate) fn latency(times: &Times) -> String {
+    let Times { servers, name, bytes: [request, answer], micros, bare } = times;
+    let [p50, p99, bare_p50, bare_p99] =
+        [(micros, 0.5), (micros, 0.99), (bare, 0.5), (bare, 0.99)].map(|(of, share)| quantile(of, share));
+    let ratio = p50 / bare_p50;
+    format!(
+        "| {servers} | {name} | {request} + {answer} | {p50:.0} | {p99:.0} | {bare_p50:.0} | {bare_p99:.0} | \
+         **{ratio:.2}** |\n"
+    )
+}
+
+/// The head of the table of what a cluster takes.
+pub(crate) const SIZES_HEAD: &str = "\
+| servers | sessions | MB a server | of 1.2·K·S·(512 + 250)/N | bytes of a copy | by the store's own count | with a user | B of a read | B of a write | idle B/s a server |
+|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|";
+
+/// The row of one number of servers.
+pub(crate) fn sizes(sizes: &Sizes) -> String {
+    let Sizes { servers, sessions, plain, of_users, read, write, idle } = sizes;
+    let copies = f64::from(COPIES) * f64::from(*sessions);
+    let may_be = 1.2 * copies * (PROFILE_BYTES + 250) as f64;
+    format!(
+        "| {servers} | {sessions} | {:.1} | **{:.2}** | {:.0} | {:.0} | {:.0} | {read:.0} | {write:.0} | {idle:.0} |\n",
+        plain.resident / *servers as f64 / 1e6,
+        plain.resident / may_be,
+        plain.resident / copies,
+        plain.held / copies,
+        of_users.resident / copies,
+    )
+}
+
 /// The table of contention.
 pub(crate) fn contention(kinds: &[Contended]) -> String {
     let mut table = String::from("| kind | increments/s | lost of a million |\n|---|---:|---:|\n");
@@ -140,6 +178,13 @@ pub(crate) fn median(numbers: &[f64]) -> f64 {
     } else {
         (sorted[middle - 1] + sorted[middle]) / 2.0
     }
+}
+
+/// The number below which such a share of them lies.
+fn quantile(numbers: &[f64], share: f64) -> f64 {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[((sorted.len() - 1) as f64 * share).round() as usize]
 }
 
 fn range(numbers: &[f64]) -> (f64, f64) {

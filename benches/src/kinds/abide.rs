@@ -23,14 +23,19 @@ pub(crate) struct Abide {
 }
 
 impl Abide {
+    /// abide on the store of any URL.
+    pub(crate) fn at(name: &'static str, url: String) -> Self {
+        Self { name, store: url.into() }
+    }
+
     /// abide on a Redis.
     pub(crate) fn redis(url: &str) -> Self {
-        Self { name: "abide, redis", store: url.to_owned().into() }
+        Self::at("abide, redis", url.to_owned())
     }
 
     /// abide on a Redis, with a near-cache.
     pub(crate) fn near(url: &str) -> Self {
-        Self { name: "abide, redis with near-cache", store: format!("{url}?near_cache=256MiB").into() }
+        Self::at("abide, redis with near-cache", format!("{url}?near_cache=256MiB"))
     }
 }
 

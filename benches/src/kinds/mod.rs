@@ -50,13 +50,14 @@ pub(crate) fn chosen(only: &[String]) -> anyhow::Result<Vec<AnyKind>> {
     Ok(ALL.iter().copied().filter(|kind| !kind.remembers() || wanted(kind)).collect())
 }
 
-/// Waits for a store: one over a network is there a moment after it was opened.
+/// Waits for a store: one over a network is there a moment after it was opened, and one of a cluster once it has found
+/// the others.
 pub(crate) async fn until_ready(store: &dyn SessionStore) -> anyhow::Result<()> {
-    for _ in 0..1_000 {
+    for _ in 0..6_000 {
         if store.ready().await == Readiness::Ready {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    anyhow::bail!("the session store is not ready after five seconds");
+    anyhow::bail!("the session store is not ready after half a minute");
 }

@@ -11,7 +11,7 @@ use crate::kinds::abide::{Abide, IN_PROCESS};
 use crate::kinds::axum_session::InRedis;
 use crate::kinds::tower_sessions::WithRedisStore;
 use crate::kinds::{AnyKind, Kind};
-use crate::options::Redis;
+use crate::options::{Redis, Speed};
 use crate::report;
 use crate::routes::Path;
 use crate::speed::{Bench, Rates};
@@ -25,12 +25,18 @@ pub(crate) fn compare(options: &Redis) -> anyhow::Result<()> {
     for (operation, rates) in runtime.block_on(raw::measure(&url, &options.speed))? {
         rates.iter().for_each(|rates| print!("{}", rates.row(operation)));
     }
-    requests(&url, options, runtime)
+    requests(&url, &options.speed, runtime, kinds(&url))
 }
 
-fn requests(url: &str, options: &Redis, runtime: Runtime) -> anyhow::Result<()> {
+/// Measures and prints requests to these kinds, and the processor time that they cost here and in the server.
+pub(crate) fn requests(
+    url: &str,
+    options: &Speed,
+    runtime: Runtime,
+    kinds: Vec<AnyKind>,
+) -> anyhow::Result<()> {
     let mut meter = Meter::open(url)?;
-    let bench = Bench::of(&options.speed, runtime, kinds(url))?;
+    let bench = Bench::of(options, runtime, kinds)?;
     for path in Path::ALL {
         let mut spent = vec![Spent::default(); bench.kinds().count()];
         let mut failed = None;
@@ -63,6 +69,6 @@ fn kinds(url: &str) -> Vec<AnyKind> {
 }
 
 /// For as long as the program runs, which is as long as it is measured.
-fn kept(kind: impl Kind + 'static) -> AnyKind {
+pub(crate) fn kept(kind: impl Kind + 'static) -> AnyKind {
     Box::leak(Box::new(kind))
 }

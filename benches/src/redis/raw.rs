@@ -1,18 +1,15 @@
 //! Operations of the store beside the raw commands that they come down to, over connections of the same sort.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use abide_core::{
-    Changes, Clock as _, CommitOptions, CreateOptions, EraId, LoadOptions, NewRecord, Record, SessionKey,
-    SessionStore as _, Stamps, SystemClock, SystemEntropy, Token, Version,
-};
 use abide_redis::{Address, RedisStore};
 use redis::aio::MultiplexedConnection;
 use redis::Script;
 
 use super::cpu::{Meter, Spent};
 use crate::kinds::until_ready;
+use crate::operations::{Operations, VALUE};
 use crate::options::Speed;
 use crate::report;
 
@@ -21,9 +18,7 @@ const COMPARE_AND_SET: &str = "local held = redis.call('GET', KEYS[1])
 if not held or string.sub(held, 1, 16) ~= ARGV[1] then return held end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1";
-const NONCE: [u8; 16] = [1; 16];
 const LIFE: u64 = 3_600_000;
-const VALUE: [u8; 512] = [b'v'; 512];
 
 /// A way to do an operation.
 #[derive(Clone, Copy)]
@@ -75,10 +70,8 @@ struct Subject {
     near: RedisStore,
     raw: MultiplexedConnection,
     /// One session for each task, so that nobody races anybody.
-    keys: Vec<SessionKey>,
+    operations: Operations,
     names: Vec<String>,
-    stamps: Stamps,
-    era: EraId,
     script: Script,
     /// What is stored of a session.
     bytes: usize,
@@ -123,26 +116,19 @@ impl Subject {
         until_ready(&store).await?;
         until_ready(&near).await?;
         let raw = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
-        // Random, as those of sessions are.
-        let tokens = (0..tasks).map(|_| Token::generate(&SystemEntropy)).collect::<Result<Vec<_>, _>>()?;
-        let keys: Vec<_> = tokens.iter().map(|token| *token.key()).collect();
-        let names = keys.iter().map(|key| format!("raw:{}", key.handle())).collect();
-        let (stamps, script) = (Stamps::new(1), Script::new(COMPARE_AND_SET));
-        let era = EraId::first(NONCE);
-        let mut subject = Self { store, near, raw, keys, names, stamps, era, script, bytes: 0 };
+        let (operations, script) = (Operations::on(tasks)?, Script::new(COMPARE_AND_SET));
+        let names = operations.keys().iter().map(|key| format!("raw:{}", key.handle())).collect();
+        let mut subject = Self { store, near, raw, operations, names, script, bytes: 0 };
         subject.fill().await?;
         Ok(subject)
     }
 
     async fn fill(&mut self) -> anyhow::Result<()> {
-        let now = SystemClock.now();
-        for (key, name) in self.keys.iter().zip(&self.names) {
-            let new =
-                NewRecord::new(self.stamps.next(now), NONCE, Token::from_bytes([1; 32]).verifier(), now);
-            let record = Record::create(new.idle_timeout(Duration::from_secs(3_600)).value("v", VALUE));
-            let bytes = [&[0; 16][..], &abide_core::codec::encode(&record)?].concat();
+        for (task, name) in self.names.iter().enumerate() {
+            let record = abide_core::codec::encode(&self.operations.record())?;
+            let bytes = [&[0; 16][..], &record].concat();
             self.bytes = bytes.len();
-            self.store.create(key, record, &CreateOptions::default()).await?;
+            self.operations.create(&self.store, task).await;
             redis::cmd("SET").arg(name).arg(bytes).exec_async(&mut self.raw.clone()).await?;
         }
         Ok(())
@@ -176,29 +162,20 @@ impl Subject {
         assert_eq!(done, 1);
     }
 
-    /// One commit, made from what the one before it answered.
-    async fn commit(&self, task: usize) {
-        let (key, now) = (&self.keys[task], SystemClock.now());
-        let mut changes = Changes::new(self.stamps.next(now), self.era);
-        changes.set("v", VALUE);
-        let done = self.store.commit(key, Version::default(), &changes, &CommitOptions::default()).await;
-        assert!(done.is_ok());
-    }
-
     async fn once(&self, way: Way, task: usize, n: u64) {
         match way {
             Way::RawGet => self.raw_get(task).await,
-            Way::Load => load_of(&self.store, &self.keys[task]).await,
-            Way::LoadAtHand => load_of(&self.near, &self.keys[task]).await,
+            Way::Load => self.operations.load(&self.store, task).await,
+            Way::LoadAtHand => self.operations.load(&self.near, task).await,
             Way::RawScript => self.raw_set(task, n).await,
-            Way::Commit => self.commit(task).await,
+            Way::Commit => self.operations.set(&self.store, task).await,
         }
     }
 
     /// Operations per second with all tasks at work.
     async fn rate(self: &Arc<Self>, options: &Speed, way: Way) -> f64 {
         let (started, length) = (Instant::now(), options.length());
-        let tasks: Vec<_> = (0..self.keys.len())
+        let tasks: Vec<_> = (0..self.names.len())
             .map(|task| {
                 let subject = self.clone();
                 tokio::spawn(async move {
@@ -217,11 +194,6 @@ impl Subject {
         }
         done as f64 / started.elapsed().as_secs_f64()
     }
-}
-
-async fn load_of(store: &RedisStore, key: &SessionKey) {
-    let loaded = store.load(key, &LoadOptions::default()).await;
-    assert!(loaded.is_ok_and(|loaded| loaded.is_some()));
 }
 
 fn stamp(n: u64) -> [u8; 16] {

@@ -6,10 +6,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use abide_core::SessionKey;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ClusterId, Member, NodeId};
-use super::slots::{Owners, SlotId, majority, owners_of};
+use super::slots::{Owners, SlotId, majority, owners_of, slot_of};
+use super::value::Key;
 
 /// How many views a node remembers: those that may still have to hand something over.
 pub(crate) const REMEMBERED: usize = 64;
@@ -46,6 +48,13 @@ impl View {
     #[must_use]
     pub fn has(&self, id: NodeId) -> bool {
         self.member(id).is_some()
+    }
+
+    /// Who keeps a copy of a session, the one first that proposes and answers for it.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn owners(&self, key: &SessionKey) -> Vec<NodeId> {
+        owners_of(slot_of(&Key::Session(*key), self.slots), &self.members, self.copies).to_vec()
     }
 
     /// Whether it may come after another one. What slots there are, and how many copies, is decided once.

@@ -260,6 +260,7 @@ impl Driver {
         self.status.send_modify(|status| {
             status.readiness = Readiness::NotReady("begins anew".into());
             (status.view, status.members, status.suspects) = (0, Vec::new(), Vec::new());
+            status.placing = None;
         });
         let lost = || Error::new(ErrorKind::Ambiguous, "the server left its cluster meanwhile");
         self.waiting.drain().for_each(|(_, answer)| drop(answer.send(Err(lost()))));
@@ -294,6 +295,7 @@ impl Driver {
                 status.readiness != readiness || status.view != number || status.suspects != suspects;
             if changed || status.me != me {
                 status.members = view.map(|view| view.members.clone()).unwrap_or_default();
+                status.placing = view.cloned();
                 (status.readiness, status.view, status.me, status.suspects) =
                     (readiness, number, me, suspects);
             }

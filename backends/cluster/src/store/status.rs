@@ -1,9 +1,9 @@
 //! What everybody may see of a store, without asking its task.
 
-use abide_core::Readiness;
+use abide_core::{Readiness, SessionKey};
 
 use super::figures::Figures;
-use crate::protocol::{Member, NodeId};
+use crate::protocol::{Member, NodeId, View};
 
 /// Where a server is in its cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,7 @@ pub struct Status {
     /// Members that it does not hear, and waits for no more.
     pub suspects: Vec<NodeId>,
     pub(super) figures: Figures,
+    pub(super) placing: Option<View>,
 }
 
 impl Status {
@@ -31,6 +32,14 @@ impl Status {
             members: Vec::new(),
             suspects: Vec::new(),
             figures: Figures::default(),
+            placing: None,
         }
+    }
+
+    /// For measurements: whether this server is one of those that keep a copy of a session.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn keeps(&self, key: &SessionKey) -> bool {
+        self.placing.as_ref().is_some_and(|view| view.owners(key).contains(&self.me.id))
     }
 }
