@@ -139,7 +139,7 @@ pub(crate) struct Cluster {
     only: Vec<ClusterPart>,
     /// Rounds of the latency: ten operations of each kind, and as many bare requests.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..))]
-    latency_rounds: u32,
+    pub(crate) latency_rounds: u32,
     /// Rounds of the throughput; each measures every kind once.
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
@@ -159,11 +159,6 @@ impl Cluster {
         } else {
             self.only.clone()
         }
-    }
-
-    /// Rounds of the latency.
-    pub(crate) fn rounds(&self) -> u32 {
-        self.latency_rounds
     }
 
     /// How the throughput is measured.

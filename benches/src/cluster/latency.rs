@@ -86,7 +86,7 @@ pub(crate) async fn measure(servers: usize, options: &Cluster) -> anyhow::Result
             bare: Vec::new(),
         });
     }
-    for _ in 0..options.rounds() {
+    for _ in 0..options.latency_rounds {
         for (way, times) in subject.ways().into_iter().zip(&mut times) {
             subject.block(way, times).await?;
         }

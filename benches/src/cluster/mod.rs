@@ -16,12 +16,12 @@ pub(crate) mod server;
 mod sizes;
 mod throughput;
 
+pub(crate) use latency::Times;
+pub(crate) use sizes::{Sizes, COPIES};
+
 use std::future::Future;
 
 use tokio::runtime::Runtime;
-
-pub(crate) use latency::Times;
-pub(crate) use sizes::{Sizes, COPIES};
 
 use crate::machine;
 use crate::options::{Cluster, ClusterPart};

@@ -1,11 +1,12 @@
 //! Three servers whose sessions are on themselves, beside the same three with one Redis.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
 use abide_harness::Redis as Server;
 use async_trait::async_trait;
 use axum::extract::Request;
 use axum::Router;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
 use tower::ServiceExt as _;
 
 use super::rig::Rig;
