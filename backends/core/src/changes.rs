@@ -294,8 +294,9 @@ impl Changes {
         self.new_era.is_none() && self.renewal.is_none() && !self.is_conditional()
     }
 
-    /// Whether a value changes only on a condition, so that asking again must find the operation in the record.
-    pub(crate) fn is_conditional(&self) -> bool {
+    /// Whether a value changes only on a condition, so that whoever asks again must find what the first attempt did.
+    #[must_use]
+    pub fn is_conditional(&self) -> bool {
         self.values.iter().any(|(_, change)| matches!(change, ValueChange::Update { .. }))
     }
 }

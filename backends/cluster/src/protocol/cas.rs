@@ -6,7 +6,7 @@
 
 use abide_core::Stamp;
 
-use super::edit::{Edit, Judge, answered};
+use super::edit::{Edit, answered};
 use super::ids::Ballot;
 use super::message::{No, What};
 use super::node::Node;
@@ -27,7 +27,8 @@ impl Node {
 
     pub(crate) fn decide(&mut self, id: OperationId) {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
-        let (key, beyond) = (operation.key, operation.beyond);
+        let (key, name) = (operation.key, operation.work.edit().name());
+        let beyond = operation.beyond.max(name.unwrap_or(Ballot::ZERO));
         if self.entrust(id) {
             return;
         }
@@ -56,7 +57,7 @@ impl Node {
     }
 
     /// A ballot after all that this node saw.
-    fn ballot(&self, seen: Ballot) -> Ballot {
+    pub(crate) fn ballot(&self, seen: Ballot) -> Ballot {
         let now = self.judged_now().unwrap_or(self.now.wall);
         self.stamps.next_after(now, seen)
     }
@@ -90,7 +91,7 @@ impl Node {
         let Some(now) = self.judged_now() else { return self.wait(id) };
         let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
         let (key, edit) = (operation.key, operation.work.edit());
-        let came = edit.apply(held, Judge { now, in_doubt: operation.in_doubt });
+        let came = edit.decided(held, operation.judge(now), ballot);
         let doubt_before = operation.in_doubt;
         // Whoever asked for a session that was due changed nothing.
         operation.in_doubt |= came.value.is_some() && !matches!(edit, Edit::Expire);
@@ -102,7 +103,7 @@ impl Node {
             _ => Then::Answer(answer),
         };
         self.step(step);
-        let value = self.take_along(id, key, value, now);
+        let value = self.take_along(id, key, ballot, value, now);
         self.store(id, ballot, value, doubt_before, then);
     }
 }

@@ -9,11 +9,15 @@ use abide_core::{
     Changes, EndOutcome, EndReason, Ended, Error, ErrorKind, Loaded, Record, Stamp, Timestamp, Version,
 };
 
+use serde::{Deserialize, Serialize};
+
+use super::deeds::{Deeds, Trace};
+use super::ids::Ballot;
 use super::io::Answer;
 use super::message::Terms;
 use super::user_edit::{UserAnswer, UserEdit, Whose};
 use super::user_list::UserList;
-use super::value::{Digest, Held, Key, Value};
+use super::value::{Held, Key, Value};
 
 /// What is to happen to a value.
 #[derive(Clone, Debug)]
@@ -39,7 +43,11 @@ pub(crate) enum Edit {
     /// Ends a session past its deadline; drops what had its time from the list of a user.
     Expire,
     /// Changes the list of a user.
-    User(UserEdit),
+    User {
+        edit: UserEdit,
+        /// By which it finds itself.
+        name: Stamp,
+    },
 }
 
 /// What came of an edit.
@@ -51,7 +59,7 @@ pub(crate) struct Came {
 }
 
 /// What is answered once the value is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Told {
     /// What is stored then.
     Stored,
@@ -67,11 +75,61 @@ pub(crate) struct Judge {
     pub(crate) now: Timestamp,
     /// Whether this operation may have been stored before.
     pub(crate) in_doubt: bool,
+    /// Whether it is another node's: then the word of it may have come late, when that node has its answer already.
+    pub(crate) is_entrusted: bool,
 }
 
 impl Edit {
+    /// The name by which it is found among the deeds, `None` where it finds itself by what is there.
+    pub(crate) fn name(&self) -> Option<Stamp> {
+        match self {
+            Self::Commit { changes, .. } if changes.is_conditional() => Some(changes.operation()),
+            // Raised once more, a barrier is where it was; and whom it found may be long.
+            Self::User { edit, name } if !matches!(edit, UserEdit::Raise(_)) => Some(*name),
+            _ => None,
+        }
+    }
+
+    /// What it makes of `held` where this ballot decides it, what was done before included.
+    pub(crate) fn decided(&self, held: &Held, judge: Judge, ballot: Ballot) -> Came {
+        let before = held.as_ref().map(|value| value.deeds().clone()).unwrap_or_default();
+        match self.name() {
+            Some(name) => self.named(name, held, &before, judge, ballot),
+            None => self.apply(held, judge).after(before),
+        }
+    }
+
+    fn named(&self, name: Stamp, held: &Held, before: &Deeds, judge: Judge, ballot: Ballot) -> Came {
+        let is_list = matches!(self, Self::User { .. });
+        let judge = match before.trace(name) {
+            // Nothing is remembered of a session that is over.
+            _ if !is_list && held.as_ref().is_none_or(Value::is_tombstone) => judge,
+            Trace::Done(told) if is_list || self.is_again(held, judge) => {
+                return Came { value: None, answer: Ok(told) };
+            }
+            Trace::None => Judge { in_doubt: false, ..judge },
+            // Done now, it might be done for the second time, or after its answer.
+            Trace::Lost if is_list && judge.is_entrusted => return lost(judge),
+            Trace::Done(_) | Trace::Lost => judge,
+        };
+        let came = self.apply(held, judge);
+        let Ok(told) = &came.answer else { return came.after(before.clone()) };
+        let deeds = before.with(name, ballot, told.clone(), judge.now);
+        // Of a list it is also remembered what changed nothing: the word of it may come again when it would.
+        let unchanged = || held.clone().or_else(|| Some(Value::User(Arc::default(), Deeds::default())));
+        let value = came.value.or_else(|| is_list.then(unchanged));
+        Came { value, ..came }.after(deeds)
+    }
+
+    /// Whether a commit is made once more, in the era in which it was made.
+    fn is_again(&self, held: &Held, judge: Judge) -> bool {
+        let Self::Commit { changes, terms } = self else { return false };
+        let era = held.as_ref().and_then(Value::session).and_then(|record| record.era());
+        (judge.in_doubt || terms.retry) && era.is_some_and(|era| era.id() == changes.era())
+    }
+
     /// What it makes of `held`.
-    pub(crate) fn apply(&self, held: &Held, judge: Judge) -> Came {
+    fn apply(&self, held: &Held, judge: Judge) -> Came {
         let record = held.as_ref().and_then(Value::session);
         match self {
             Self::Keep => Came { value: None, answer: Ok(Told::Stored) },
@@ -80,12 +138,24 @@ impl Edit {
             Self::End { reason } => end(record, *reason, judge),
             Self::EndOf { whose, reason } => end_of(record, whose, *reason, judge),
             Self::Expire => match held {
-                Some(Value::User(list)) => sweep(list, judge),
+                Some(Value::User(list, _)) => sweep(list, judge),
                 _ => expire(record, judge),
             },
-            Self::User(edit) => user(edit, held, judge),
+            Self::User { edit, .. } => user(edit, held, judge),
         }
     }
+}
+
+impl Came {
+    fn after(self, deeds: Deeds) -> Self {
+        let value = self.value.map(|held| held.map(|value| value.after(deeds)));
+        Self { value, ..self }
+    }
+}
+
+fn lost(judge: Judge) -> Came {
+    let kind = if judge.in_doubt { ErrorKind::Ambiguous } else { ErrorKind::Unavailable };
+    Came { value: None, answer: Err(Error::new(kind, "nobody remembers whether it was done")) }
 }
 
 fn refused(kind: ErrorKind, judge: Judge) -> Came {
@@ -95,7 +165,7 @@ fn refused(kind: ErrorKind, judge: Judge) -> Came {
 }
 
 fn stored(record: Record, told: Told) -> Came {
-    Came { value: Some(Some(Value::Session(Arc::new(record)))), answer: Ok(told) }
+    Came { value: Some(Some(Value::Session(Arc::new(record), Deeds::default()))), answer: Ok(told) }
 }
 
 fn create(record: Option<&Arc<Record>>, new: &Arc<Record>, max_weight: usize, judge: Judge) -> Came {
@@ -169,7 +239,7 @@ fn sweep(before: &Arc<UserList>, judge: Judge) -> Came {
 fn changed(before: Option<&Arc<UserList>>, list: UserList) -> Option<Held> {
     let list = if list.is_empty() { UserList::default() } else { list };
     let is_same = before.map_or(list.is_empty(), |before| **before == list);
-    (!is_same).then(|| Some(Value::User(Arc::new(list))))
+    (!is_same).then(|| Some(Value::User(Arc::new(list), Deeds::default())))
 }
 
 fn over_since(record: &Record, over: Ended) -> Record {
@@ -177,16 +247,17 @@ fn over_since(record: &Record, over: Ended) -> Record {
 }
 
 /// The session that is held, `None` where it is missing or over.
-pub(crate) fn loaded(held: &Held, digest: Digest) -> Option<Loaded> {
-    let record = held.as_ref()?.session()?;
+pub(crate) fn loaded(held: &Held) -> Option<Loaded> {
+    let value = held.as_ref()?;
+    let record = value.session()?;
     record.era()?;
-    Some(Loaded::new(record.clone(), Version(digest.0)))
+    Some(Loaded::new(record.clone(), Version(value.version().0)))
 }
 
 /// What a read answers.
-pub(crate) fn read(key: &Key, held: &Held, digest: Digest) -> Answer {
+pub(crate) fn read(key: &Key, held: &Held) -> Answer {
     match key {
-        Key::Session(_) => Answer::Session(loaded(held, digest)),
+        Key::Session(_) => Answer::Session(loaded(held)),
         Key::User(_) => {
             Answer::UserList(held.as_ref().and_then(Value::user_list).cloned().unwrap_or_default())
         }
@@ -195,18 +266,17 @@ pub(crate) fn read(key: &Key, held: &Held, digest: Digest) -> Answer {
 
 /// What is answered by an edit that left `held`. A conflict carries what is there.
 pub(crate) fn answered(answer: Result<Told, Error>, held: &Held) -> Result<Answer, Error> {
-    let digest = super::value::digest(held);
-    answer.map(|answer| told(answer, held, digest)).map_err(|error| match loaded(held, digest) {
+    answer.map(|answer| told(answer, held)).map_err(|error| match loaded(held) {
         Some(loaded) if error.kind() == ErrorKind::Conflict => error.with_current(loaded),
         _ => error,
     })
 }
 
 /// What is answered.
-pub(crate) fn told(told: Told, held: &Held, digest: Digest) -> Answer {
+fn told(told: Told, held: &Held) -> Answer {
     match told {
         Told::User(answer) => Answer::User(answer),
-        Told::Stored => Answer::Session(loaded(held, digest)),
+        Told::Stored => Answer::Session(loaded(held)),
         Told::Ended { was_live } => Answer::Ended(EndOutcome::new(was_live)),
     }
 }

@@ -10,10 +10,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_core::{Changes, EndOutcome, EndReason, Error, ErrorKind};
+use abide_core::{Changes, EndOutcome, EndReason, Error, ErrorKind, Stamp};
 use serde::{Deserialize, Serialize};
 
-use super::edit::{Edit, loaded};
+use super::deeds::Deeds;
+use super::edit::{Edit, answered, loaded};
 use super::ids::NodeId;
 use super::io::Answer;
 use super::message::{Body, No, Terms};
@@ -21,7 +22,7 @@ use super::node::Node;
 use super::operation::{Asker, HINTS, OperationId, Stage, Work};
 use super::steps;
 use super::user_edit::{UserAnswer, UserEdit};
-use super::value::{Held, Key, Value, digest};
+use super::value::{Held, Key, Value};
 
 /// How long a key is taken for contended after somebody was overtaken there.
 const CONTENDED: Duration = Duration::from_secs(1);
@@ -50,7 +51,10 @@ pub(crate) enum Task {
     End {
         reason: u8,
     },
-    User(UserEdit),
+    User {
+        edit: UserEdit,
+        name: Stamp,
+    },
 }
 
 /// What came of it.
@@ -79,8 +83,7 @@ impl Task {
                 Some(Self::Commit { changes: changes.clone(), terms: *terms })
             }
             Work::Edit(Edit::End { reason }) => Some(Self::End { reason: reason.code() }),
-            // Entrusted once more, the first word of it may come after the answer. A session knows what came too late; a list
-            // does not.
+            Work::Edit(Edit::User { edit, name }) => Some(Self::User { edit: edit.clone(), name: *name }),
             Work::Edit(_) | Work::Mend => None,
         }
     }
@@ -88,7 +91,7 @@ impl Task {
     /// Whether it is done to such a key.
     fn is_of(&self, key: &Key) -> bool {
         match self {
-            Self::User(_) => matches!(key, Key::User(_)),
+            Self::User { .. } => matches!(key, Key::User(_)),
             Self::Load | Self::Commit { .. } | Self::End { .. } => matches!(key, Key::Session(_)),
         }
     }
@@ -98,14 +101,14 @@ impl Task {
             Self::Load => Work::Load,
             Self::Commit { changes, terms } => Work::Write { changes, terms },
             Self::End { reason } => Work::Edit(Edit::End { reason: EndReason::from_code(reason) }),
-            Self::User(edit) => Work::Edit(Edit::User(edit)),
+            Self::User { edit, name } => Work::Edit(Edit::User { edit, name }),
         }
     }
 }
 
 impl Came {
     fn of(answer: Result<Answer, Error>) -> Self {
-        let held = |loaded: abide_core::Loaded| Value::Session(loaded.record);
+        let held = |loaded: abide_core::Loaded| Value::Session(loaded.record, Deeds::default());
         match answer {
             Ok(Answer::Session(session)) => Self::Session(session.map(held)),
             Ok(Answer::Ended(outcome)) => Self::Ended { was_live: outcome.was_live },
@@ -117,16 +120,10 @@ impl Came {
 
     fn answer(self) -> Result<Answer, Error> {
         match self {
-            Self::Session(held) => Ok(Answer::Session(loaded(&held, digest(&held)))),
+            Self::Session(held) => Ok(Answer::Session(loaded(&held))),
             Self::User(answer) => Ok(Answer::User(answer)),
             Self::Ended { was_live } => Ok(Answer::Ended(EndOutcome::new(was_live))),
-            Self::Failed(kind, held) => {
-                let error = Error::from(kind);
-                Err(match loaded(&held, digest(&held)) {
-                    Some(loaded) => error.with_current(loaded),
-                    None => error,
-                })
-            }
+            Self::Failed(kind, held) => answered(Err(kind.into()), &held),
         }
     }
 }

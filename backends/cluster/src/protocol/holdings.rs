@@ -57,7 +57,7 @@ impl Node {
             holdings.bytes += value.weight();
             match value {
                 value if value.is_tombstone() => holdings.tombstones += 1,
-                Value::Session(_) if is_live(value) => holdings.sessions += 1,
+                Value::Session(..) if is_live(value) => holdings.sessions += 1,
                 _ => {}
             }
         }

@@ -29,6 +29,7 @@ mod cas;
 mod cells;
 mod clock;
 mod copies;
+mod deeds;
 mod edit;
 mod entrust;
 mod expiry;

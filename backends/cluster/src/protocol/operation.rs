@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use abide_core::Error;
 
-use super::edit::Edit;
+use super::edit::{Edit, Judge};
 use super::ids::{Ballot, NodeId};
 use super::io::{Answer, Request, RequestId};
 use super::message::Terms;
@@ -82,6 +82,13 @@ pub(crate) struct Operation {
     pub(crate) in_doubt: bool,
     /// The highest ballot that stood in its way.
     pub(crate) beyond: Ballot,
+}
+
+impl Operation {
+    /// By what it is judged now.
+    pub(crate) fn judge(&self, now: abide_core::Timestamp) -> Judge {
+        Judge { now, in_doubt: self.in_doubt, is_entrusted: matches!(self.asker, Asker::Peer { .. }) }
+    }
 }
 
 /// How far it is.
@@ -163,7 +170,11 @@ impl Node {
             Request::End { key, reason } => (key.into(), Work::Edit(Edit::End { reason })),
             Request::EndOf { key, whose, reason } => (key.into(), Work::Edit(Edit::EndOf { whose, reason })),
             Request::Sessions { from } => return self.scan(id, from),
-            Request::User { user, edit } => (Key::User(user), Work::Edit(Edit::User(edit))),
+            Request::User { user, edit } => {
+                let key = Key::User(user);
+                let name = self.ballot(self.hint(&key).unwrap_or(Ballot::ZERO));
+                (key, Work::Edit(Edit::User { edit, name }))
+            }
             Request::UserList { user } => (Key::User(user), Work::Load),
             Request::Commit { key, changes, options } => {
                 let (began, max_weight) = (options.began, options.max_weight);
@@ -234,8 +245,8 @@ impl Node {
 /// time.
 pub(crate) fn is_due(value: &Held, now: abide_core::Timestamp) -> bool {
     match value {
-        Some(Value::Session(record)) => record.era().is_some() && record.over(now).is_some(),
-        Some(Value::User(list)) => list.is_due(now),
+        Some(Value::Session(record, _)) => record.era().is_some() && record.over(now).is_some(),
+        Some(Value::User(list, _)) => list.is_due(now),
         None => false,
     }
 }

@@ -134,11 +134,11 @@ impl Cell {
         if other || frozen {
             return Err(Nack::Overtaken(self.promised.max(self.generation)));
         }
-        let Some(Value::Session(record)) = &self.held else {
+        let Some(Value::Session(record, deeds)) = &self.held else {
             return Err(Nack::Refused(ErrorKind::Missing));
         };
         match record.commit(changes, rules) {
-            Ok(Some(record)) => self.hold(Some(Value::Session(Arc::new(record))), now),
+            Ok(Some(record)) => self.hold(Some(Value::Session(Arc::new(record), deeds.clone())), now),
             Ok(None) => {}
             Err(error) => return Err(Nack::Refused(error.kind())),
         }
@@ -160,11 +160,12 @@ mod tests {
     use abide_core::{NewRecord, Record, Stamps, Timestamp, Token};
 
     use super::*;
+    use crate::protocol::deeds::Deeds;
 
     fn value(n: u8) -> Held {
         let (now, token) = (Timestamp::from_millis(1_000), Token::from_bytes([1; 32]));
         let new = NewRecord::new(Stamps::new(u64::from(n)).next(now), [n; 16], token.verifier(), now);
-        Some(Value::Session(Arc::new(Record::create(new))))
+        Some(Value::Session(Arc::new(Record::create(new)), Deeds::default()))
     }
 
     fn ballot(at: u64) -> Ballot {

@@ -7,6 +7,8 @@ use abide_core::{
 };
 use fastrand::Rng;
 
+use super::deeds::Deeds;
+use super::edit::Told;
 use super::entrust::{Came, Entrust, Entrusted, Task};
 use super::ids::{ClusterId, Member, NodeId};
 use super::message::{Ask, Body, Entry, Has, Message, No, Probed, Reply, Terms, What};
@@ -60,11 +62,18 @@ pub(crate) fn user_list(rng: &mut Rng) -> UserList {
     list
 }
 
+fn deeds(rng: &mut Rng) -> Deeds {
+    (0..rng.usize(..3)).fold(Deeds::default(), |deeds, _| {
+        let told = if rng.bool() { Told::Stored } else { Told::User(UserAnswer::Done) };
+        deeds.with(stamp(rng), stamp(rng), told, Timestamp::from_millis(rng.u64(..1 << 48)))
+    })
+}
+
 fn held(rng: &mut Rng) -> Held {
     match rng.u8(..3) {
         0 => None,
-        1 => Some(Value::Session(Arc::new(record(rng)))),
-        _ => Some(Value::User(Arc::new(user_list(rng)))),
+        1 => Some(Value::Session(Arc::new(record(rng)), deeds(rng))),
+        _ => Some(Value::User(Arc::new(user_list(rng)), deeds(rng))),
     }
 }
 
@@ -172,9 +181,10 @@ fn entrusted(rng: &mut Rng) -> Vec<Body> {
         UserEdit::Withdraw(entry),
     ];
     let tasks = [Task::Load, Task::Commit { changes, terms }, Task::End { reason: rng.u8(..) }];
-    let tasks = tasks.into_iter().chain(edits.map(Task::User));
+    let name = stamp(rng);
+    let tasks = tasks.into_iter().chain(edits.map(|edit| Task::User { edit, name }));
     let entrust = |task| Body::Entrust(Entrust { operation, round, view, key, in_doubt, task });
-    let session = |rng: &mut Rng| rng.bool().then(|| Value::Session(Arc::new(record(rng))));
+    let session = |rng: &mut Rng| rng.bool().then(|| Value::Session(Arc::new(record(rng)), Deeds::default()));
     let came = [
         Ok(Came::Session(session(rng))),
         Ok(Came::Ended { was_live: rng.bool() }),

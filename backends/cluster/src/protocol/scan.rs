@@ -98,7 +98,7 @@ impl Node {
             let Some(copy) = self.serving(*slot) else { continue };
             told.push(*slot);
             keys.extend(copy.cells.iter().filter_map(|(key, cell)| match (key, cell.held()) {
-                (Key::Session(key), Some(Value::Session(record))) => record.era().map(|_| *key),
+                (Key::Session(key), Some(Value::Session(record, _))) => record.era().map(|_| *key),
                 _ => None,
             }));
         }

@@ -6,7 +6,8 @@
 
 use abide_core::Timestamp;
 
-use super::edit::{Judge, answered};
+use super::edit::answered;
+use super::ids::Ballot;
 use super::node::Node;
 use super::operation::{Operation, OperationId, Stage, Work};
 use super::steps;
@@ -43,15 +44,23 @@ impl Node {
 
     /// Those that wait for their turn behind `id` are decided with it: each makes something of what the one before it
     /// made. Answers what they all made of the value.
-    pub(crate) fn take_along(&mut self, id: OperationId, key: Key, mut value: Held, now: Timestamp) -> Held {
+    pub(crate) fn take_along(
+        &mut self,
+        id: OperationId,
+        key: Key,
+        ballot: Ballot,
+        mut value: Held,
+        now: Timestamp,
+    ) -> Held {
         let waits = |operation: &Operation| {
             let changes = matches!(operation.work, Work::Edit(_) | Work::Write { .. });
-            operation.key == key && changes && matches!(operation.stage, Stage::Queued)
+            let is_named_before = || operation.work.edit().name().is_none_or(|name| name < ballot);
+            operation.key == key && changes && matches!(operation.stage, Stage::Queued) && is_named_before()
         };
         let mut ride = 0;
         for operation in self.operations.under_way.values_mut().filter(|operation| waits(operation)) {
             let doubt_before = operation.in_doubt;
-            let came = operation.work.edit().apply(&value, Judge { now, in_doubt: doubt_before });
+            let came = operation.work.edit().decided(&value, operation.judge(now), ballot);
             operation.in_doubt |= came.value.is_some();
             value = came.value.unwrap_or(value);
             let answer = answered(came.answer, &value);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use abide_core::{Record, SessionKey, codec};
 
+use super::deeds::Deeds;
 use super::user_list::UserList;
 
 /// Sets the hash of a user's name apart from all other hashes.
@@ -51,15 +52,15 @@ impl fmt::Debug for Key {
     }
 }
 
-/// What is kept.
+/// What is kept, and what was done to it lately.
 ///
 /// A clone shares it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Value {
     /// A session, alive or over.
-    Session(#[serde(with = "super::wire::record")] Arc<Record>),
+    Session(#[serde(with = "super::wire::record")] Arc<Record>, Deeds),
     /// The list of a user.
-    User(#[serde(with = "super::wire::user_list")] Arc<UserList>),
+    User(#[serde(with = "super::wire::user_list")] Arc<UserList>, Deeds),
 }
 
 /// A value, or that there is none.
@@ -92,53 +93,80 @@ impl Value {
     /// The session's record, `None` where it is none.
     pub(crate) fn session(&self) -> Option<&Arc<Record>> {
         match self {
-            Self::Session(record) => Some(record),
-            Self::User(_) => None,
+            Self::Session(record, _) => Some(record),
+            Self::User(..) => None,
         }
     }
 
     /// The list of the user, `None` where it is none.
     pub(crate) fn user_list(&self) -> Option<&Arc<UserList>> {
         match self {
-            Self::User(list) => Some(list),
-            Self::Session(_) => None,
+            Self::User(list, _) => Some(list),
+            Self::Session(..) => None,
         }
     }
 
     /// Whether only the memory that there was something is left.
     pub(crate) fn is_tombstone(&self) -> bool {
         match self {
-            Self::Session(record) => record.era().is_none(),
-            Self::User(list) => list.is_empty(),
+            Self::Session(record, _) => record.era().is_none(),
+            Self::User(list, _) => list.is_empty(),
         }
     }
 
-    /// The bytes on the wire. Empty where a record became too large for them, which nothing that was committed is.
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// What was done to it lately.
+    pub(crate) fn deeds(&self) -> &Deeds {
         match self {
-            Self::Session(record) => codec::encode(record).unwrap_or_default(),
-            Self::User(list) => list.encode(),
+            Self::Session(_, deeds) | Self::User(_, deeds) => deeds,
         }
+    }
+
+    /// The same after these deeds. Of a session that is over none is remembered.
+    pub(crate) fn after(self, deeds: Deeds) -> Self {
+        match self {
+            Self::Session(record, _) if record.era().is_some() => Self::Session(record, deeds),
+            Self::User(list, _) => Self::User(list, deeds),
+            over @ Self::Session(..) => over,
+        }
+    }
+
+    /// The bytes without the deeds. Empty where a record became too large for them, which nothing that was committed is.
+    fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Session(record, _) => codec::encode(record).unwrap_or_default(),
+            Self::User(list, _) => list.encode(),
+        }
+    }
+
+    fn digest(&self, deeds: &Deeds) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.encode()).update(&deeds.encode());
+        Digest(Digest::of(&hasher).0 | 1)
+    }
+
+    /// Tells two states apart that a caller sees: what was done lately is none of it.
+    pub(crate) fn version(&self) -> Digest {
+        self.digest(&Deeds::default())
     }
 
     /// How many bytes it takes: of a session as records are [weighed](abide_core::Record::weight), of a list as written.
     pub(crate) fn weight(&self) -> usize {
         match self {
-            Self::Session(record) => record.weight(),
-            Self::User(list) => list.encode().len(),
+            Self::Session(record, deeds) => record.weight() + deeds.weight(),
+            Self::User(list, deeds) => list.encode().len() + deeds.weight(),
         }
     }
 
     fn join(&self, other: &Self) -> Self {
         match (self, other) {
-            (Self::Session(one), Self::Session(two)) if !Arc::ptr_eq(one, two) => {
-                Self::Session(Arc::new(one.join(two)))
+            (Self::Session(one, of_one), Self::Session(two, of_two)) if !Arc::ptr_eq(one, two) => {
+                Self::Session(Arc::new(one.join(two)), of_one.join(of_two))
             }
-            (Self::User(one), Self::User(two)) if !Arc::ptr_eq(one, two) => {
-                Self::User(Arc::new(one.join(two)))
+            (Self::User(one, of_one), Self::User(two, of_two)) if !Arc::ptr_eq(one, two) => {
+                Self::User(Arc::new(one.join(two)), of_one.join(of_two))
             }
             // Under one key there are values of one kind alone.
-            (Self::User(_), Self::Session(_)) => other.clone(),
+            (Self::User(..), Self::Session(..)) => other.clone(),
             _ => self.clone(),
         }
     }
@@ -146,10 +174,7 @@ impl Value {
 
 /// The digest of what is held; that of nothing is zero.
 pub(crate) fn digest(held: &Held) -> Digest {
-    held.as_ref().map_or(Digest::default(), |value| {
-        let hash = blake3::hash(&value.encode());
-        Digest(u128::from_be_bytes(first_half(&hash)) | 1)
-    })
+    held.as_ref().map_or(Digest::default(), |value| value.digest(value.deeds()))
 }
 
 /// What two copies of one generation know together.
