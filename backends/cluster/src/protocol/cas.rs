@@ -28,7 +28,7 @@ impl Node {
     pub(crate) fn decide(&mut self, id: OperationId) {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
         let (key, name) = (operation.key, operation.work.edit().name());
-        let beyond = operation.beyond.max(name.unwrap_or(Ballot::ZERO));
+        let beyond = operation.beyond.max(name.map_or(Ballot::ZERO, |name| name.bound));
         if self.entrust(id) {
             return;
         }
@@ -89,9 +89,10 @@ impl Node {
     /// majority stored, also one that says no.
     pub(crate) fn propose(&mut self, id: OperationId, ballot: Ballot, held: &Held) {
         let Some(now) = self.judged_now() else { return self.wait(id) };
+        let variant = self.variant();
         let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
         let (key, edit) = (operation.key, operation.work.edit());
-        let came = edit.decided(held, operation.judge(now), ballot);
+        let came = edit.decided(held, operation.judge(now, variant), ballot);
         let doubt_before = operation.in_doubt;
         // Whoever asked for a session that was due changed nothing.
         operation.in_doubt |= came.value.is_some() && !matches!(edit, Edit::Expire);

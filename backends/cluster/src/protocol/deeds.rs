@@ -3,8 +3,8 @@
 //! **Invariants.**
 //! 1. A deed comes in by the ballot that decides it, in one step with what it makes of the value. So a later generation has it,
 //!    or forgot deeds of that ballot or of later ones.
-//! 2. An operation is decided by ballots above its name alone. So one that is not here was not done, unless deeds of ballots
-//!    above its name were forgotten.
+//! 2. An operation is decided by ballots above its bound alone. So one that is not here was not done, unless deeds of ballots
+//!    above its bound were forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,15 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::edit::Told;
 use super::ids::Ballot;
 
+/// By which an operation is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Name {
+    /// The call of the caller: the same where they make it again.
+    pub(crate) call: Stamp,
+    /// All its ballots are above this one; zero where the caller makes it again, for nobody knows the first ones.
+    pub(crate) bound: Ballot,
+}
+
 /// How many deeds are remembered under one key.
 const MOST: usize = 128;
 /// How long: an operation has its time, is asked for once more, and its messages are dead.
@@ -23,7 +32,7 @@ const REMEMBERED: Duration = Duration::from_secs(5);
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Deed {
-    operation: Stamp,
+    call: Stamp,
     ballot: Ballot,
     told: Told,
 }
@@ -52,17 +61,17 @@ pub(crate) enum Trace {
 
 impl Deeds {
     /// What is known of an operation.
-    pub(crate) fn trace(&self, operation: Stamp) -> Trace {
+    pub(crate) fn trace(&self, name: Name) -> Trace {
         let Some(lately) = &self.0 else { return Trace::None };
-        match lately.deeds.iter().find(|deed| deed.operation == operation) {
+        match lately.deeds.iter().find(|deed| deed.call == name.call) {
             Some(deed) => Trace::Done(deed.told.clone()),
-            None if operation > lately.forgot => Trace::None,
+            None if name.bound > lately.forgot => Trace::None,
             None => Trace::Lost,
         }
     }
 
     /// With one more deed, and without those that had their time.
-    pub(crate) fn with(&self, operation: Stamp, ballot: Ballot, told: Told, now: Timestamp) -> Self {
+    pub(crate) fn with(&self, name: Name, ballot: Ballot, told: Told, now: Timestamp) -> Self {
         let (mut forgot, before) =
             self.0.as_ref().map_or((Ballot::ZERO, &[][..]), |lately| (lately.forgot, &lately.deeds[..]));
         let is_old = |deed: &Deed| deed.ballot.at() + REMEMBERED < now;
@@ -75,7 +84,7 @@ impl Deeds {
                 deeds.push(deed.clone());
             }
         }
-        deeds.push(Deed { operation, ballot, told });
+        deeds.push(Deed { call: name.call, ballot, told });
         Self(Some(Arc::new(Lately { forgot, deeds })))
     }
 
@@ -117,33 +126,49 @@ mod tests {
         Stamp::floor(Timestamp::from_millis(millis))
     }
 
-    fn done(deeds: &Deeds, operation: u64, ballot: u64) -> Deeds {
-        deeds.with(at(operation), at(ballot), Told::Stored, Timestamp::from_millis(ballot))
+    fn named(millis: u64) -> Name {
+        Name { call: at(millis), bound: at(millis) }
+    }
+
+    fn done(deeds: &Deeds, name: u64, ballot: u64) -> Deeds {
+        deeds.with(named(name), at(ballot), Told::Stored, Timestamp::from_millis(ballot))
     }
 
     #[test]
     fn an_operation_that_was_done_is_found_and_another_one_is_known_not_to_be() {
         let deeds = done(&Deeds::default(), 1, 2);
-        assert_eq!(deeds.trace(at(1)), Trace::Done(Told::Stored));
-        assert_eq!(deeds.trace(at(2)), Trace::None);
-        assert_eq!(Deeds::default().trace(at(1)), Trace::None);
+        assert_eq!(deeds.trace(named(1)), Trace::Done(Told::Stored));
+        assert_eq!(deeds.trace(named(2)), Trace::None);
+        assert_eq!(Deeds::default().trace(named(1)), Trace::None);
+    }
+
+    #[test]
+    fn a_call_that_is_made_again_is_found_though_its_first_ballots_are_not_known() {
+        let again = |millis| Name { bound: Ballot::ZERO, ..named(millis) };
+        let deeds = done(&Deeds::default(), 1, 2);
+        assert_eq!(deeds.trace(again(1)), Trace::Done(Told::Stored));
+        assert_eq!(deeds.trace(again(2)), Trace::Lost);
     }
 
     #[test]
     fn what_had_its_time_is_forgotten_and_nobody_says_that_it_was_not_done() {
         let later = 3 + u64::try_from(REMEMBERED.as_millis()).unwrap();
         let deeds = done(&done(&Deeds::default(), 1, 2), later - 1, later);
-        assert_eq!(deeds.trace(at(1)), Trace::Lost);
-        assert_eq!(deeds.trace(at(2)), Trace::Lost, "it may have been decided by that ballot");
-        assert_eq!(deeds.trace(at(3)), Trace::None, "its ballots are above all that were forgotten");
+        assert_eq!(deeds.trace(named(1)), Trace::Lost);
+        assert_eq!(deeds.trace(named(2)), Trace::Lost, "it may have been decided by that ballot");
+        assert_eq!(deeds.trace(named(3)), Trace::None, "its ballots are above all that were forgotten");
     }
 
     #[test]
     fn so_many_are_remembered_and_the_first_go() {
         let many = u64::try_from(MOST).unwrap() + 1;
         let deeds = (1..=many).fold(Deeds::default(), |deeds, n| done(&deeds, 1_000 - n, 1_000 + n));
-        assert_eq!(deeds.trace(at(999)), Trace::Lost);
-        assert_eq!(deeds.trace(at(998)), Trace::Done(Told::Stored), "by the order in which they were done");
+        assert_eq!(deeds.trace(named(999)), Trace::Lost);
+        assert_eq!(
+            deeds.trace(named(998)),
+            Trace::Done(Told::Stored),
+            "by the order in which they were done"
+        );
     }
 
     #[test]

@@ -11,13 +11,14 @@ use abide_core::{
 
 use serde::{Deserialize, Serialize};
 
-use super::deeds::{Deeds, Trace};
+use super::deeds::{Deeds, Name, Trace};
 use super::ids::Ballot;
 use super::io::Answer;
 use super::message::Terms;
 use super::user_edit::{UserAnswer, UserEdit, Whose};
 use super::user_list::UserList;
 use super::value::{Held, Key, Value};
+use super::variant::Variant;
 
 /// What is to happen to a value.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ pub(crate) enum Edit {
     User {
         edit: UserEdit,
         /// By which it finds itself.
-        name: Stamp,
+        name: Name,
     },
 }
 
@@ -77,13 +78,17 @@ pub(crate) struct Judge {
     pub(crate) in_doubt: bool,
     /// Whether it is another node's: then the word of it may have come late, when that node has its answer already.
     pub(crate) is_entrusted: bool,
+    /// The rule that is left out.
+    pub(crate) variant: Option<Variant>,
 }
 
 impl Edit {
     /// The name by which it is found among the deeds, `None` where it finds itself by what is there.
-    pub(crate) fn name(&self) -> Option<Stamp> {
+    pub(crate) fn name(&self) -> Option<Name> {
         match self {
-            Self::Commit { changes, .. } if changes.is_conditional() => Some(changes.operation()),
+            Self::Commit { changes, .. } if changes.is_conditional() => {
+                Some(Name { call: changes.operation(), bound: changes.operation() })
+            }
             // Raised once more, a barrier is where it was; and whom it found may be long.
             Self::User { edit, name } if !matches!(edit, UserEdit::Raise(_)) => Some(*name),
             _ => None,
@@ -93,13 +98,13 @@ impl Edit {
     /// What it makes of `held` where this ballot decides it, what was done before included.
     pub(crate) fn decided(&self, held: &Held, judge: Judge, ballot: Ballot) -> Came {
         let before = held.as_ref().map(|value| value.deeds().clone()).unwrap_or_default();
-        match self.name() {
+        match self.name().filter(|_| judge.variant != Some(Variant::NoDeeds)) {
             Some(name) => self.named(name, held, &before, judge, ballot),
             None => self.apply(held, judge).after(before),
         }
     }
 
-    fn named(&self, name: Stamp, held: &Held, before: &Deeds, judge: Judge, ballot: Ballot) -> Came {
+    fn named(&self, name: Name, held: &Held, before: &Deeds, judge: Judge, ballot: Ballot) -> Came {
         let is_list = matches!(self, Self::User { .. });
         let judge = match before.trace(name) {
             // Nothing is remembered of a session that is over.

@@ -3,19 +3,20 @@
 //! **Invariants.**
 //! 1. Whoever entrusted an operation is in doubt of it until it is told what came of it. Where that does not come it asks
 //!    again, or decides itself, and the operation finds itself.
-//! 2. What was entrusted is carried out once for each time that it is asked for, and not at all where the word of it is old.
+//! 2. What was entrusted is not carried out where the word of it is old. What has a name (see `deeds`) is carried out once, however
+//!    often it is asked for; of a session, what comes after its answer finds its condition gone.
 //!
 //! Nothing depends on who is first: two nodes that disagree about it overtake each other, and are right all the same.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_core::{Changes, EndOutcome, EndReason, Error, ErrorKind, Stamp};
+use abide_core::{Changes, EndOutcome, EndReason, Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 
-use super::deeds::Deeds;
+use super::deeds::{Deeds, Name};
 use super::edit::{Edit, answered, loaded};
-use super::ids::NodeId;
+use super::ids::{Ballot, NodeId};
 use super::io::Answer;
 use super::message::{Body, No, Terms};
 use super::node::Node;
@@ -53,7 +54,7 @@ pub(crate) enum Task {
     },
     User {
         edit: UserEdit,
-        name: Stamp,
+        name: Name,
     },
 }
 
@@ -83,7 +84,10 @@ impl Task {
                 Some(Self::Commit { changes: changes.clone(), terms: *terms })
             }
             Work::Edit(Edit::End { reason }) => Some(Self::End { reason: reason.code() }),
-            Work::Edit(Edit::User { edit, name }) => Some(Self::User { edit: edit.clone(), name: *name }),
+            // Without a bound nobody could tell that the word of it came after its answer.
+            Work::Edit(Edit::User { edit, name }) if name.bound > Ballot::ZERO => {
+                Some(Self::User { edit: edit.clone(), name: *name })
+            }
             Work::Edit(_) | Work::Mend => None,
         }
     }

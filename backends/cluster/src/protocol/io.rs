@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use abide_core::{
-    Changes, CommitOptions, CreateOptions, EndOutcome, EndReason, Error, Loaded, Record, SessionKey,
+    Changes, CommitOptions, CreateOptions, EndOutcome, EndReason, Error, Loaded, Record, SessionKey, Stamp,
 };
 
 use super::ids::{Member, NodeId};
@@ -106,6 +106,10 @@ pub enum Request {
         user: [u8; 16],
         /// What happens to it.
         edit: UserEdit,
+        /// Names this call among all calls. Where it is made again under its name, what it did before is found.
+        call: Stamp,
+        /// Whether it was made before.
+        is_again: bool,
     },
     /// Reads the list of a user, as of a moment between the question and the answer. Answers [`Answer::UserList`].
     UserList {

@@ -7,6 +7,7 @@
 //! | `view`, `paxos`, `leader` | the numbered member lists, how the next is chosen, who asks for it |
 //! | `slots` | slots and their owners |
 //! | `value`, `edit` | what is kept, and what an operation makes of it |
+//! | `deeds` | what was decided lately, so that it is not decided twice |
 //! | `user_list`, `user_edit` | the same of the list of a user |
 //! | `replica` | what an owner holds of a key and promises |
 //! | `copies`, `cells` | the slots that a node holds, and whether it counts for them |

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_core::Error;
+use abide_core::{Error, Timestamp};
 
+use super::deeds::Name;
 use super::edit::{Edit, Judge};
 use super::ids::{Ballot, NodeId};
 use super::io::{Answer, Request, RequestId};
@@ -18,6 +19,7 @@ use super::message::Terms;
 use super::node::Node;
 use super::states::States;
 use super::value::{Held, Key, Value};
+use super::variant::Variant;
 
 /// Names an operation of this node.
 pub(crate) type OperationId = u64;
@@ -86,8 +88,9 @@ pub(crate) struct Operation {
 
 impl Operation {
     /// By what it is judged now.
-    pub(crate) fn judge(&self, now: abide_core::Timestamp) -> Judge {
-        Judge { now, in_doubt: self.in_doubt, is_entrusted: matches!(self.asker, Asker::Peer { .. }) }
+    pub(crate) fn judge(&self, now: Timestamp, variant: Option<Variant>) -> Judge {
+        let is_entrusted = matches!(self.asker, Asker::Peer { .. });
+        Judge { now, in_doubt: self.in_doubt, is_entrusted, variant }
     }
 }
 
@@ -170,10 +173,11 @@ impl Node {
             Request::End { key, reason } => (key.into(), Work::Edit(Edit::End { reason })),
             Request::EndOf { key, whose, reason } => (key.into(), Work::Edit(Edit::EndOf { whose, reason })),
             Request::Sessions { from } => return self.scan(id, from),
-            Request::User { user, edit } => {
+            Request::User { user, edit, call, is_again } => {
                 let key = Key::User(user);
-                let name = self.ballot(self.hint(&key).unwrap_or(Ballot::ZERO));
-                (key, Work::Edit(Edit::User { edit, name }))
+                let first = || self.ballot(self.hint(&key).unwrap_or(Ballot::ZERO));
+                let bound = if is_again { Ballot::ZERO } else { first() };
+                (key, Work::Edit(Edit::User { edit, name: Name { call, bound } }))
             }
             Request::UserList { user } => (Key::User(user), Work::Load),
             Request::Commit { key, changes, options } => {
@@ -243,7 +247,7 @@ impl Node {
 
 /// Whether the value is a session past its deadline that was not ended yet, or the list of a user of which a part had its
 /// time.
-pub(crate) fn is_due(value: &Held, now: abide_core::Timestamp) -> bool {
+pub(crate) fn is_due(value: &Held, now: Timestamp) -> bool {
     match value {
         Some(Value::Session(record, _)) => record.era().is_some() && record.over(now).is_some(),
         Some(Value::User(list, _)) => list.is_due(now),

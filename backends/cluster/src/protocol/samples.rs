@@ -7,7 +7,7 @@ use abide_core::{
 };
 use fastrand::Rng;
 
-use super::deeds::Deeds;
+use super::deeds::{Deeds, Name};
 use super::edit::Told;
 use super::entrust::{Came, Entrust, Entrusted, Task};
 use super::ids::{ClusterId, Member, NodeId};
@@ -62,10 +62,14 @@ pub(crate) fn user_list(rng: &mut Rng) -> UserList {
     list
 }
 
+fn name(rng: &mut Rng) -> Name {
+    Name { call: stamp(rng), bound: stamp(rng) }
+}
+
 fn deeds(rng: &mut Rng) -> Deeds {
     (0..rng.usize(..3)).fold(Deeds::default(), |deeds, _| {
         let told = if rng.bool() { Told::Stored } else { Told::User(UserAnswer::Done) };
-        deeds.with(stamp(rng), stamp(rng), told, Timestamp::from_millis(rng.u64(..1 << 48)))
+        deeds.with(name(rng), stamp(rng), told, Timestamp::from_millis(rng.u64(..1 << 48)))
     })
 }
 
@@ -181,7 +185,7 @@ fn entrusted(rng: &mut Rng) -> Vec<Body> {
         UserEdit::Withdraw(entry),
     ];
     let tasks = [Task::Load, Task::Commit { changes, terms }, Task::End { reason: rng.u8(..) }];
-    let name = stamp(rng);
+    let name = name(rng);
     let tasks = tasks.into_iter().chain(edits.map(|edit| Task::User { edit, name }));
     let entrust = |task| Body::Entrust(Entrust { operation, round, view, key, in_doubt, task });
     let session = |rng: &mut Rng| rng.bool().then(|| Value::Session(Arc::new(record(rng)), Deeds::default()));

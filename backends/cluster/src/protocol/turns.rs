@@ -54,13 +54,13 @@ impl Node {
     ) -> Held {
         let waits = |operation: &Operation| {
             let changes = matches!(operation.work, Work::Edit(_) | Work::Write { .. });
-            let is_named_before = || operation.work.edit().name().is_none_or(|name| name < ballot);
+            let is_named_before = || operation.work.edit().name().is_none_or(|name| name.bound < ballot);
             operation.key == key && changes && matches!(operation.stage, Stage::Queued) && is_named_before()
         };
-        let mut ride = 0;
+        let (mut ride, variant) = (0, self.variant());
         for operation in self.operations.under_way.values_mut().filter(|operation| waits(operation)) {
             let doubt_before = operation.in_doubt;
-            let came = operation.work.edit().decided(&value, operation.judge(now), ballot);
+            let came = operation.work.edit().decided(&value, operation.judge(now, variant), ballot);
             operation.in_doubt |= came.value.is_some();
             value = came.value.unwrap_or(value);
             let answer = answered(came.answer, &value);

@@ -30,12 +30,14 @@ pub enum Variant {
     OwnClock,
     /// What is forgotten leaves no floor under the ballots that follow.
     NoFloor,
+    /// What was decided lately is not remembered.
+    NoDeeds,
 }
 
 impl Variant {
     /// All of them.
     #[cfg(feature = "__variants")]
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::AcknowledgeAcrossViews,
         Self::CountAtOnce,
         Self::SyncFromOne,
@@ -48,5 +50,6 @@ impl Variant {
         Self::ForgetPromises,
         Self::OwnClock,
         Self::NoFloor,
+        Self::NoDeeds,
     ];
 }

@@ -158,8 +158,9 @@ impl Driver {
                 let id = RequestId(self.last);
                 self.waiting.insert(id, answer);
                 let request = match request {
-                    Request::User { user, edit } => {
-                        Request::User { user, edit: edit.earlier_by(self.life.node.ahead()) }
+                    Request::User { user, edit, call, is_again } => {
+                        let edit = edit.earlier_by(self.life.node.ahead());
+                        Request::User { user, edit, call, is_again }
                     }
                     other => other,
                 };

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_core::{Error, ErrorKind};
+use abide_core::{Error, ErrorKind, Stamp, Stamps};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -12,7 +12,7 @@ use super::builder::ClusterStoreBuilder;
 use super::clock::Time;
 use super::driver::{Command, Driver};
 use super::error::OpenError;
-use super::life::Plan;
+use super::life::{Plan, random};
 use super::recent::Recent;
 use super::status::Status;
 use crate::protocol::{Answer, Request};
@@ -56,6 +56,7 @@ struct Handle {
     timeout: Duration,
     time: Time,
     recent: Recent,
+    calls: Stamps,
 }
 
 impl ClusterStore {
@@ -70,8 +71,8 @@ impl ClusterStore {
         let (status, seen) = watch::channel(Status::new(life.me()));
         let (commands, asked) = mpsc::channel(QUEUE);
         tokio::spawn(Driver::new(plan, time.clone(), life, asked, status).run());
-        let recent = Recent::default();
-        Ok(Self(Arc::new(Handle { commands, status: seen, timeout: longest, time, recent })))
+        let (recent, calls) = (Recent::default(), Stamps::new(random()?));
+        Ok(Self(Arc::new(Handle { commands, status: seen, timeout: longest, time, recent, calls })))
     }
 
     /// Where this server is in its cluster, now and whenever that changes.
@@ -105,6 +106,11 @@ impl ClusterStore {
         let (done, is_done) = oneshot::channel();
         drop(self.0.commands.send(Command::CutOff { is_cut, done }).await);
         drop(is_done.await);
+    }
+
+    /// A name for a call that is like no other.
+    pub(super) fn name_call(&self) -> Stamp {
+        self.0.calls.next(self.time().wall())
     }
 
     pub(super) fn time(&self) -> &Time {

@@ -44,7 +44,7 @@ impl Plan {
     }
 }
 
-fn random() -> Result<u64, getrandom::Error> {
+pub(super) fn random() -> Result<u64, getrandom::Error> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)?;
     Ok(u64::from_le_bytes(bytes))

@@ -85,8 +85,9 @@ impl ClusterStore {
     }
 
     async fn edit(&self, user: &str, edit: UserEdit, until: Instant) -> Result<UserAnswer, Error> {
-        let request = Request::User { user: Key::user(user), edit };
-        match self.settled(request.clone(), request, until).await? {
+        let (user, call) = (Key::user(user), self.name_call());
+        let request = |is_again| Request::User { user, edit: edit.clone(), call, is_again };
+        match self.settled(request(false), request(true), until).await? {
             Answer::User(answer) => Ok(answer),
             other => Err(unexpected(&other)),
         }

@@ -34,6 +34,7 @@ variants! {
     repairing_after_the_answer_lets_reads_go_backwards: RepairAfterAnswer,
     a_compare_and_commit_at_one_owner_loses_an_update: CompareAtOneOwner,
     a_blind_write_past_a_promise_is_lost: WritesPastPromises,
+    forgetting_what_was_decided_lately_carries_it_out_after_its_answer: NoDeeds,
     judging_deadlines_by_one_clock_ends_a_live_session: OwnClock,
 }
 

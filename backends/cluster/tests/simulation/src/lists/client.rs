@@ -9,7 +9,7 @@ use std::time::Duration;
 use abide_cluster::protocol::{Answer, Login, Request, UserAnswer, UserEdit};
 use abide_conformance::interleavings::{Rng, START};
 use abide_core::users::{Entered, Entry};
-use abide_core::{ErrorKind, SessionKey, Timestamp};
+use abide_core::{ErrorKind, SessionKey, Stamp, Timestamp};
 
 use crate::hub::Hub;
 
@@ -53,11 +53,11 @@ impl List {
         START + LATE + Duration::from_millis(self.moment())
     }
 
-    /// Asks once.
-    async fn ask(&self, call: &Call) -> Result<Answer, ErrorKind> {
+    /// Asks once. A call has a name, under which it is made again.
+    async fn ask(&self, call: &Call, name: Stamp, is_again: bool) -> Result<Answer, ErrorKind> {
         let user = self.user;
         let ticket = self.hub.want(match call.clone() {
-            Call::Edit(edit) => Request::User { user, edit },
+            Call::Edit(edit) => Request::User { user, edit, call: name, is_again },
             Call::Read => Request::UserList { user },
         });
         let came = poll_fn(|context| match self.hub.poll(ticket, context.waker()) {
@@ -71,8 +71,9 @@ impl List {
     async fn call(&self, call: Call) -> Option<Answer> {
         let (called, mut is_lost, mut came) = (self.moment(), false, None);
         let tries = if self.with(|shared| shared.is_hopeless) { 0 } else { TRIES };
-        for _ in 0..tries {
-            match self.ask(&call).await {
+        let name = Stamp::floor(Timestamp::from_millis(called));
+        for attempt in 0..tries {
+            match self.ask(&call, name, attempt > 0).await {
                 Ok(answer) => came = Some(answer),
                 Err(ErrorKind::Ambiguous) => is_lost = true,
                 Err(ErrorKind::Unavailable) => {}

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use abide_cluster::protocol::{Answer, Key, Login, Request, UserAnswer, UserEdit, UserList, Variant};
-use abide_core::SessionKey;
 use abide_core::users::{BARRIER_STANDS, Entered, Entry};
+use abide_core::{SessionKey, Stamp};
 
 use crate::director::Director;
 use crate::fault::Fault;
@@ -20,7 +20,8 @@ impl Director {
     }
 
     fn edit(&mut self, at: usize, user: [u8; 16], edit: UserEdit) -> Option<UserAnswer> {
-        match self.ask(at, Request::User { user, edit }) {
+        let call = Stamp::from_bytes(self.rng.bytes());
+        match self.ask(at, Request::User { user, edit, call, is_again: false }) {
             Ok(Answer::User(answer)) => Some(answer),
             _ => None,
         }
