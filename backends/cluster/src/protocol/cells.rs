@@ -117,7 +117,7 @@ mod tests {
     /// Every session takes this much beside its record: who makes it more should know.
     #[test]
     fn a_cell_is_small() {
-        assert!(size_of::<Entry>() <= 120, "{} bytes", size_of::<Entry>());
+        assert!(size_of::<Entry>() <= 112, "{} bytes", size_of::<Entry>());
     }
 
     proptest! {

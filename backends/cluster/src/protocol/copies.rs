@@ -92,7 +92,7 @@ impl Copy {
         for (key, generation, digest) in self.told() {
             hasher.update(key.bytes());
             hasher.update(&generation.to_bytes());
-            hasher.update(&digest.0.to_be_bytes());
+            hasher.update(&digest.0);
         }
         Digest::of(&hasher)
     }

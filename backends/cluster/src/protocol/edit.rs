@@ -256,7 +256,7 @@ pub(crate) fn loaded(held: &Held) -> Option<Loaded> {
     let value = held.as_ref()?;
     let record = value.session()?;
     record.era()?;
-    Some(Loaded::new(record.clone(), Version(value.version().0)))
+    Some(Loaded::new(record.clone(), Version(value.version().into())))
 }
 
 /// What a read answers.

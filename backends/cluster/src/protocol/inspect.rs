@@ -81,8 +81,8 @@ impl Node {
         let copy = self.copies.get(&slot);
         let cells = copy.into_iter().flat_map(|copy| &copy.cells);
         let promised = cells.clone().filter(|(_, cell)| cell.promised > cell.generation).count();
-        let cells =
-            cells.map(|(key, cell)| (*key, cell.generation.to_bytes(), cell.digest().0, cell.is_tombstone()));
+        let cells = cells
+            .map(|(key, cell)| (*key, cell.generation.to_bytes(), cell.digest().into(), cell.is_tombstone()));
         SlotReport {
             owners: self.owners_in(number, slot),
             before: self.owners_in(number.saturating_sub(1), slot),

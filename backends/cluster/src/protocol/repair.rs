@@ -29,7 +29,7 @@ fn all_of(roots: &Roots) -> Digest {
     let mut hasher = blake3::Hasher::new();
     for (slot, root) in roots {
         hasher.update(&slot.to_be_bytes());
-        hasher.update(&root.0.to_be_bytes());
+        hasher.update(&root.0);
     }
     Digest::of(&hasher)
 }

@@ -87,7 +87,7 @@ fn key(rng: &mut Rng) -> Key {
 }
 
 fn digest(rng: &mut Rng) -> Digest {
-    Digest(rng.u128(..))
+    Digest(rng.u128(..).to_be_bytes())
 }
 
 fn id(rng: &mut Rng) -> NodeId {

@@ -70,12 +70,12 @@ pub(crate) type Held = Option<Value>;
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
 )]
-pub struct Digest(#[serde(with = "super::wire::bits")] pub(crate) u128);
+pub struct Digest(pub(crate) [u8; 16]);
 
 impl Digest {
     /// The first half of the hash.
     pub(crate) fn of(hasher: &blake3::Hasher) -> Self {
-        Self(u128::from_be_bytes(first_half(&hasher.finalize())))
+        Self(first_half(&hasher.finalize()))
     }
 }
 
@@ -83,9 +83,15 @@ fn first_half(hash: &blake3::Hash) -> [u8; 16] {
     std::array::from_fn(|at| hash.as_bytes()[at])
 }
 
+impl From<Digest> for u128 {
+    fn from(digest: Digest) -> Self {
+        Self::from_be_bytes(digest.0)
+    }
+}
+
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.0 >> 96)
+        write!(f, "{:08x}", u128::from(*self) >> 96)
     }
 }
 
@@ -141,7 +147,10 @@ impl Value {
     fn digest(&self, deeds: &Deeds) -> Digest {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.encode()).update(&deeds.encode());
-        Digest(Digest::of(&hasher).0 | 1)
+        let mut digest = Digest::of(&hasher);
+        // That of nothing is zero.
+        digest.0[15] |= 1;
+        digest
     }
 
     /// Tells two states apart that a caller sees: what was done lately is none of it.

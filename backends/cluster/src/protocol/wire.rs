@@ -73,19 +73,6 @@ pub(crate) mod entries {
     }
 }
 
-/// 128 bits of a hash: as bytes, for none of them are likely to be zero.
-pub(crate) mod bits {
-    use super::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(bits: &u128, serializer: S) -> Result<S::Ok, S::Error> {
-        bits.to_be_bytes().serialize(serializer)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
-        <[u8; 16]>::deserialize(deserializer).map(u128::from_be_bytes)
-    }
-}
-
 /// The kind of a refusal.
 pub(crate) mod kind {
     use abide_core::ErrorKind;
