@@ -48,6 +48,11 @@ impl Cluster {
         timeout(PATIENCE, up).await.expect("the servers find each other");
     }
 
+    /// The clock of its servers.
+    pub(crate) fn clock(&self) -> &Arc<ManualClock> {
+        &self.clock
+    }
+
     /// As a case wants it, its participants on threads of their own.
     pub(crate) fn subject(&self) -> Subject {
         let subject = Subject::new(self.stores[0].clone(), Arc::new(self.clone()));
