@@ -17,7 +17,7 @@ impl ClusterStore {
     ) -> Result<Answer, Error> {
         match self.ask(request, true, until).await {
             Err(error) if error.kind() == ErrorKind::Ambiguous && Instant::now() < until => {
-                self.ask(again, true, until).await.map_err(in_doubt)
+                self.ask(again, true, until).await.map_err(unsettled)
             }
             answer => answer,
         }
@@ -60,11 +60,21 @@ impl ClusterStore {
 
 /// What was in doubt before, or done in part, stays so where it was not asked again.
 pub(super) fn in_doubt(error: Error) -> Error {
-    if error.kind() == ErrorKind::Unavailable {
-        Error::new(ErrorKind::Ambiguous, "no answer in time").with_source(error)
-    } else {
-        error
+    if error.kind() == ErrorKind::Unavailable { ambiguous("no answer in time", error) } else { error }
+}
+
+/// Who asks again and is refused because the session went on, may have been taken before it did.
+fn unsettled(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Superseded | ErrorKind::Ended | ErrorKind::Missing | ErrorKind::Exists => {
+            ambiguous("the session went on before it was asked again", error)
+        }
+        _ => in_doubt(error),
     }
+}
+
+fn ambiguous(detail: &'static str, error: Error) -> Error {
+    Error::new(ErrorKind::Ambiguous, detail).with_source(error)
 }
 
 pub(super) fn unexpected(answer: &Answer) -> Error {

@@ -87,7 +87,12 @@ impl ClusterStore {
     ) -> Result<Loaded, Error> {
         let commit = |options| Request::Commit { key: *key, changes: changes.clone(), options };
         match self.settled(commit(*options), commit(options.retry(true)), until).await {
-            Err(error) if error.kind() == ErrorKind::Ambiguous && self.is_over(key, until).await => {
+            // Of a value that was only set nobody can say any more that it was there. Of what an update made others may know.
+            Err(error)
+                if error.kind() == ErrorKind::Ambiguous
+                    && changes.is_blind()
+                    && self.is_over(key, until).await =>
+            {
                 Err(ErrorKind::Ended.into())
             }
             answer => stored(answer?),
