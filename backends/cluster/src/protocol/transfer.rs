@@ -48,6 +48,8 @@ pub(crate) struct Transfer {
     /// Not every slot of the view was looked at yet.
     begins: bool,
     told: u64,
+    /// The last view of which every member had all its slots: who needs a slot needs it of a later one.
+    settled: u64,
 }
 
 impl Transfer {
@@ -132,9 +134,10 @@ impl Node {
         self.synced_if_done();
     }
 
-    /// The first view after that of its copy in which this node owns the slot.
+    /// The first view after that of its copy in which this node owns the slot. A copy that it let go of does not count: what
+    /// others hold is later than that.
     fn next_target(&self, slot: SlotId) -> Option<u64> {
-        let from = self.copies.get(&slot).map_or(0, |copy| copy.complete_in);
+        let from = self.copies.get(&slot).map_or(0, |copy| copy.complete_in).max(self.transfer.settled);
         let last = self.views.number();
         let first = last.saturating_sub(64).max(from) + 1;
         (first..=last).find(|number| {
@@ -292,6 +295,7 @@ impl Node {
             return behind.into_iter().for_each(|id| self.send(id, Body::SyncedPlease { view: number }));
         }
         let Some(placed) = self.views.current().cloned() else { return };
+        self.transfer.settled = number;
         let me = self.me.id;
         let before = self.copies.len();
         self.copies.retain(|slot, _| placed.owners(*slot).contains(&me));

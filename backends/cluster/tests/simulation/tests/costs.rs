@@ -9,8 +9,8 @@ fn unweighed(work: &mut dyn FnMut()) -> i64 {
     0
 }
 
-fn measured(nodes: usize) -> Costs {
-    let costs = costs(nodes, 600, 1_024, unweighed);
+fn measured(nodes: usize, slots: u16) -> Costs {
+    let costs = costs(nodes, 600, slots, unweighed);
     println!("{}", table(&[costs]));
     costs
 }
@@ -29,7 +29,7 @@ fn keeps_its_targets(costs: &Costs) {
 
 #[test]
 fn three_nodes_keep_the_targets_of_time_and_traffic() {
-    let costs = measured(3);
+    let costs = measured(3, 1_024);
     keeps_its_targets(&costs);
     // Each node owns everything: it asks two others.
     assert_eq!(
@@ -40,7 +40,13 @@ fn three_nodes_keep_the_targets_of_time_and_traffic() {
 
 #[test]
 fn five_nodes_keep_the_targets_of_time_and_traffic() {
-    let costs = measured(5);
+    let costs = measured(5, 1_024);
     keeps_its_targets(&costs);
     assert!(costs.read.messages <= 6.0 && costs.update.messages <= 12.0, "{costs:?}");
+}
+
+/// Of the sixth view on nodes own slots again that they let go of before.
+#[test]
+fn six_nodes_with_all_slots_are_in_one_view_as_soon_as_three() {
+    keeps_its_targets(&measured(6, 16_384));
 }
