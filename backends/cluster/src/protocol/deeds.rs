@@ -26,7 +26,7 @@ pub(crate) struct Name {
 
 /// How many deeds are remembered under one key.
 const MOST: usize = 128;
-/// How long: an operation has its time, is asked for once more, and its messages are dead.
+/// How long: an operation has its time, and is asked for once more. What comes later finds that deeds were forgotten.
 const REMEMBERED: Duration = Duration::from_secs(5);
 
 /// One of them.
