@@ -39,5 +39,5 @@ pub use name::Name;
 pub use node::{Node, NodeExit};
 pub use redis::{Calls, Certificates, Redis, RedisCluster, RedisSettings, SentinelSet};
 pub use schedules::explore;
-pub use seed::seed;
+pub use seed::{seed, seeds};
 pub use visitors::{Crowd, Findings, Request, Requests, Rotation, Visitors};

@@ -14,6 +14,16 @@ pub fn seed() -> u64 {
     seed
 }
 
+/// `ABIDE_SEEDS`: how many seeds a test takes, else as many as usual.
+///
+/// # Panics
+///
+/// Where `ABIDE_SEEDS` is no number.
+#[must_use]
+pub fn seeds(usual: u64) -> u64 {
+    number("ABIDE_SEEDS").unwrap_or(usual)
+}
+
 /// A number that the environment names.
 pub(crate) fn number(variable: &str) -> Option<u64> {
     let text = env::var(variable).ok()?;

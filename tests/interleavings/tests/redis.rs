@@ -1,15 +1,8 @@
 //! Fresh seeds on Redis at every run: `ABIDE_SEED` chooses the first, `ABIDE_SEEDS` how many.
 
 use abide_conformance::interleavings::check_seeds;
-use abide_harness::{Redis, RedisCluster, SentinelSet, seed};
+use abide_harness::{Redis, RedisCluster, SentinelSet, seed, seeds};
 use abide_interleavings::redis;
-
-fn seeds(usual: u64) -> u64 {
-    match std::env::var("ABIDE_SEEDS") {
-        Ok(count) => count.parse().expect("ABIDE_SEEDS is a number"),
-        Err(_) => usual,
-    }
-}
 
 /// Off the runtime that holds the servers: each operation blocks until it was answered.
 async fn check(url: String, usual: u64) {

@@ -1,21 +1,13 @@
 //! Fresh seeds for each driver at every run: `ABIDE_SEED` chooses the first, `ABIDE_SEEDS` how many.
 
-use std::env;
 use std::sync::Arc;
 
 use abide_conformance::Spawner;
 use abide_conformance::interleavings::{
     Abilities, Driver, Plan, Tally, check_history, check_seeds, concurrently,
 };
-use abide_harness::seed;
+use abide_harness::{seed, seeds};
 use abide_interleavings::{Layers, memory};
-
-fn seeds(usual: u64) -> u64 {
-    match env::var("ABIDE_SEEDS") {
-        Ok(count) => count.parse().expect("ABIDE_SEEDS is a number"),
-        Err(_) => usual,
-    }
-}
 
 fn check(driver: &dyn Driver) -> Tally {
     let tally = check_seeds(driver, seed(), seeds(1_000)).unwrap_or_else(|violation| panic!("{violation}"));

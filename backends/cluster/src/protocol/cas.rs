@@ -27,7 +27,7 @@ impl Node {
 
     pub(crate) fn decide(&mut self, id: OperationId) {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
-        let (key, name) = (operation.key, operation.work.edit().name());
+        let (key, name) = (operation.key, operation.work.name());
         let beyond = operation.beyond.max(name.map_or(Ballot::ZERO, |name| name.bound));
         if self.entrust(id) {
             return;

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use abide_core::{Stamp, Timestamp};
+use abide_core::{Changes, Stamp, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::edit::Told;
@@ -22,6 +22,14 @@ pub(crate) struct Name {
     pub(crate) call: Stamp,
     /// All its ballots are above this one; zero where the caller makes it again, for nobody knows the first ones.
     pub(crate) bound: Ballot,
+}
+
+impl Name {
+    /// Of changes, `None` where these find themselves by what is there.
+    pub(crate) fn of(changes: &Changes) -> Option<Self> {
+        let operation = changes.operation();
+        changes.is_conditional().then_some(Self { call: operation, bound: operation })
+    }
 }
 
 /// How many deeds are remembered under one key.

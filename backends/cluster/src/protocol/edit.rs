@@ -86,9 +86,7 @@ impl Edit {
     /// The name by which it is found among the deeds, `None` where it finds itself by what is there.
     pub(crate) fn name(&self) -> Option<Name> {
         match self {
-            Self::Commit { changes, .. } if changes.is_conditional() => {
-                Some(Name { call: changes.operation(), bound: changes.operation() })
-            }
+            Self::Commit { changes, .. } => Name::of(changes),
             // Raised once more, a barrier is where it was; and whom it found may be long.
             Self::User { edit, name } if !matches!(edit, UserEdit::Raise(_)) => Some(*name),
             _ => None,

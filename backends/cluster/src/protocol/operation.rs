@@ -50,6 +50,15 @@ impl Work {
             Self::Load | Self::Mend => Edit::Keep,
         }
     }
+
+    /// The name of what it makes of a value: see [`Edit::name`].
+    pub(crate) fn name(&self) -> Option<Name> {
+        match self {
+            Self::Edit(edit) => edit.name(),
+            Self::Write { changes, .. } => Name::of(changes),
+            Self::Load | Self::Mend => None,
+        }
+    }
 }
 
 /// Who waits for it.

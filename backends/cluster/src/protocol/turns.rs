@@ -54,7 +54,7 @@ impl Node {
     ) -> Held {
         let waits = |operation: &Operation| {
             let changes = matches!(operation.work, Work::Edit(_) | Work::Write { .. });
-            let is_named_before = || operation.work.edit().name().is_none_or(|name| name.bound < ballot);
+            let is_named_before = || operation.work.name().is_none_or(|name| name.bound < ballot);
             operation.key == key && changes && matches!(operation.stage, Stage::Queued) && is_named_before()
         };
         let (mut ride, variant) = (0, self.variant());

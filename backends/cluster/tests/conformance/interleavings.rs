@@ -5,18 +5,13 @@
 
 use std::sync::Arc;
 
-use abide_conformance::Spawner;
 use abide_conformance::interleavings::{Abilities, Plan, Tally, check_history, concurrently, store_setup};
 use abide_core::SessionStore;
-use abide_harness::seed;
+use abide_harness::{seed, seeds};
 
-use crate::stage::Cluster;
+use crate::stage::{Cluster, spawner};
 
 const USUAL: u64 = 300;
-
-fn seeds() -> u64 {
-    std::env::var("ABIDE_SEEDS").map_or(USUAL, |count| count.parse().expect("ABIDE_SEEDS is a number"))
-}
 
 /// What the clients of one seed do.
 fn plan(seed: u64) -> Plan {
@@ -30,13 +25,11 @@ async fn whatever_the_order_a_session_on_three_servers_is_one_session() {
     let cluster = Cluster::found().await;
     let stores: Vec<Arc<dyn SessionStore>> =
         cluster.stores.iter().map(|store| Arc::new(store.clone()) as Arc<dyn SessionStore>).collect();
-    let spawner: Spawner =
-        Arc::new(|task| Box::pin(async { tokio::spawn(task).await.expect("no client panics") }));
     let (base, mut tally) = (seed(), Tally::default());
-    for seed in (0..seeds()).map(|n| base.wrapping_add(n)) {
+    for seed in (0..seeds(USUAL)).map(|n| base.wrapping_add(n)) {
         let plan = plan(seed);
         let setup = store_setup(&plan, cluster.clock(), |n| stores[n % stores.len()].clone()).answers_later();
-        let history = concurrently(&plan, setup, &spawner).await;
+        let history = concurrently(&plan, setup, &spawner()).await;
         let found = check_history(&history);
         tally.add(&found.unwrap_or_else(|why| panic!("ABIDE_SEED={seed} ABIDE_SEEDS=1: {plan}\n{why}")));
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use abide_cluster::store::ClusterStore;
 use abide_cluster::transport::{ClusterName, Identity, Join, Secret};
-use abide_conformance::{Outage, Subject, Time};
+use abide_conformance::{Outage, Spawner, Subject, Time};
 use abide_core::{Clock, ManualClock, Readiness, SessionStore as _, Timestamp};
 use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
@@ -58,10 +58,13 @@ impl Cluster {
         let subject = Subject::new(self.stores[0].clone(), Arc::new(self.clone()));
         let subject = self.stores[1..].iter().fold(subject, |subject, store| subject.handle(store.clone()));
         let subject = subject.outage(Arc::new(self.clone()));
-        subject.spawner(Arc::new(|task| {
-            Box::pin(async { tokio::spawn(task).await.expect("no participant panics") })
-        }))
+        subject.spawner(spawner())
     }
+}
+
+/// Runs each participant on a task of its own.
+pub(crate) fn spawner() -> Spawner {
+    Arc::new(|task| Box::pin(async { tokio::spawn(task).await.expect("no participant panics") }))
 }
 
 /// Addresses that are free now; they are held until all are known, so that no two are the same.
