@@ -14,7 +14,7 @@
 //! | `operation`, `attempt`, `states`, `turns` | the coordinator of one operation: what all kinds have in common |
 //! | `read`, `write`, `cas`, `storing` | what it does |
 //! | `entrust` | one node decides for all where they overtake each other |
-//! | `transfer` | a slot moves: bulk copy, seal, join of a sealed majority |
+//! | `transfer`, `bulk` | a slot moves: seal, join of a sealed majority; the copy in advance |
 //! | `founding`, `join`, `leave`, `recover` | how a cluster begins, grows, shrinks, and is saved |
 //! | `peers`, `suspicion`, `clock` | who is there, and what time it is |
 //! | `expiry`, `repair`, `tombstones` | what owners do by themselves |
@@ -26,6 +26,7 @@
 
 mod attempt;
 mod broken;
+mod bulk;
 mod cas;
 mod cells;
 mod clock;

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Duration;
 
+use super::bulk::{Bulk, Planned};
 use super::cells::Cells;
 use super::copies::Copy;
 use super::ids::{Ballot, Member, NodeId};
@@ -25,26 +26,20 @@ use super::slots::{SlotId, majority};
 use super::steps;
 use super::value::{Digest, Held, Key};
 use super::variant::Variant;
-use super::view::View;
 
 /// How many slots are asked of one peer at a time.
-const AT_ONCE: usize = 256;
+pub(super) const AT_ONCE: usize = 256;
 const PULL_EVERY: Duration = Duration::from_millis(200);
-/// How long a plan stands after the leader last told it, which it does all the time.
-const PLANNED: Duration = Duration::from_secs(3);
-
-type Bulk = BTreeMap<Key, (Ballot, Digest, Held)>;
-
 /// Slots on their way to this node.
 #[derive(Debug, Default)]
 pub(crate) struct Transfer {
     taken: BTreeMap<SlotId, Taking>,
-    bulk: BTreeMap<SlotId, Bulk>,
+    pub(super) bulk: BTreeMap<SlotId, Bulk>,
     /// What was asked for last and did not come yet. Once it has, the next is asked for.
     asked: BTreeSet<SlotId>,
     /// When they were.
     asked_at: Duration,
-    plan: Option<Planned>,
+    pub(super) plan: Option<Planned>,
     /// Not every slot of the view was looked at yet.
     begins: bool,
     told: u64,
@@ -100,19 +95,6 @@ impl Taking {
         }
         self.floor = self.floor.max(floor);
     }
-}
-
-/// What is copied in advance.
-#[derive(Debug)]
-struct Planned {
-    plan: u64,
-    leader: NodeId,
-    left: BTreeSet<SlotId>,
-    /// As of a [`Transfer`].
-    asked: BTreeSet<SlotId>,
-    tries: usize,
-    /// When the leader last told it.
-    told: Duration,
 }
 
 impl Node {
@@ -310,9 +292,7 @@ impl Node {
     /// Asks again for what is on its way.
     pub(crate) fn pull_on(&mut self) {
         let now = self.now.elapsed;
-        if self.transfer.plan.as_ref().is_some_and(|planned| now.saturating_sub(planned.told) > PLANNED) {
-            self.transfer.plan = None;
-        }
+        self.drop_old_plan();
         let wants = !self.transfer.taken.is_empty() || self.transfer.plan.is_some();
         if wants && self.every(Chore::Pull, PULL_EVERY) {
             if now.saturating_sub(self.transfer.asked_at) >= PULL_EVERY {
@@ -372,7 +352,7 @@ impl Node {
         owners.chain(silent).filter(|id| *id != self.me.id).collect()
     }
 
-    fn has(&self, slot: SlotId) -> Has {
+    pub(super) fn has(&self, slot: SlotId) -> Has {
         let own = self.copies.get(&slot).into_iter().flat_map(|copy| &copy.cells);
         let own = own.map(|(key, cell)| (*key, cell.generation, cell.digest()));
         let bulk = self.transfer.bulk.get(&slot).into_iter().flatten();
@@ -454,69 +434,6 @@ impl Node {
         }
         let bulk = self.transfer.bulk.get(&slot).and_then(|bulk| bulk.get(&entry.key));
         bulk.filter(|(_, digest, _)| *digest == entry.digest).map(|(_, _, held)| held.clone())
-    }
-
-    /// Copies in advance what this node will own.
-    pub(crate) fn on_plan(&mut self, leader: NodeId, view: View, plan: u64) {
-        let follows = self.views.current().is_some_and(|placed| view.follows(&placed.view));
-        if !follows || !view.has(self.me.id) {
-            return;
-        }
-        if self.transfer.plan.as_ref().is_none_or(|planned| planned.plan != plan) {
-            let slots = (0..view.slots).filter(|slot| {
-                super::slots::owners_of(*slot, &view.members, view.copies).contains(&self.me.id)
-            });
-            let left: BTreeSet<SlotId> = slots.filter(|slot| self.serving(*slot).is_none()).collect();
-            self.transfer.bulk.retain(|slot, _| left.contains(slot));
-            let (asked, told) = (BTreeSet::new(), self.now.elapsed);
-            self.transfer.plan = Some(Planned { plan, leader, left, asked, tries: 0, told });
-        }
-        if let Some(planned) = &mut self.transfer.plan {
-            planned.told = self.now.elapsed;
-        }
-        self.copy_on();
-    }
-
-    fn copy_on(&mut self) {
-        let Some(planned) = &mut self.transfer.plan else { return };
-        planned.tries += 1;
-        let (tries, plan, leader) = (planned.tries, planned.plan, planned.leader);
-        if planned.left.is_empty() {
-            return self.send(leader, Body::Planned { plan });
-        }
-        let Some(placed) = self.views.current().cloned() else { return };
-        planned.asked = planned.left.iter().copied().take(AT_ONCE).collect();
-        let slots = planned.asked.clone();
-        let mut asked: BTreeMap<NodeId, Vec<(SlotId, Has)>> = BTreeMap::new();
-        for slot in slots {
-            let owners: Vec<NodeId> =
-                placed.owners(slot).iter().copied().filter(|id| *id != self.me.id).collect();
-            if let Some(source) = owners.get(tries % owners.len().max(1)) {
-                asked.entry(*source).or_default().push((slot, self.has(slot)));
-            }
-        }
-        asked.into_iter().for_each(|(source, parts)| self.send(source, Body::Pull { target: 0, parts }));
-    }
-
-    fn copied(&mut self, slot: SlotId, entries: Vec<Entry>) {
-        let Some(planned) = &mut self.transfer.plan else { return };
-        if !planned.left.remove(&slot) {
-            return;
-        }
-        let was_last = planned.asked.remove(&slot) && planned.asked.is_empty();
-        let is_all = planned.left.is_empty();
-        let bulk = self.transfer.bulk.entry(slot).or_default();
-        for entry in entries {
-            if let Some(held) = entry.value {
-                bulk.insert(entry.key, (entry.generation, entry.digest, held));
-            }
-        }
-        if is_all {
-            self.step(steps::COPIED);
-        }
-        if is_all || was_last {
-            self.copy_on();
-        }
     }
 
     /// Whether this node handed over all that it held for others.
