@@ -12,14 +12,15 @@ use super::builder::ClusterStoreBuilder;
 use super::clock::Time;
 use super::driver::{Command, Driver};
 use super::error::OpenError;
+use super::host::Host;
 use super::life::{Plan, random};
 use super::recent::Recent;
 use super::status::Status;
 use crate::protocol::{Answer, Request};
 use crate::transport::Identity;
 
-/// How many requests may wait for the task.
-const QUEUE: usize = 4_096;
+/// How many commands may wait for the task.
+const COMMANDS: usize = 16;
 /// How much longer than the protocol this side waits: the protocol knows whether a request may have happened.
 const GRACE: Duration = Duration::from_millis(250);
 
@@ -51,6 +52,7 @@ pub struct ClusterStore(Arc<Handle>);
 
 #[derive(Debug)]
 struct Handle {
+    host: Arc<Host>,
     commands: mpsc::Sender<Command>,
     status: watch::Receiver<Status>,
     timeout: Duration,
@@ -65,14 +67,14 @@ impl ClusterStore {
         ClusterStoreBuilder::new(address)
     }
 
-    pub(super) async fn begin(mut plan: Plan, time: Time) -> Result<Self, OpenError> {
-        let longest = plan.protocol.operation + GRACE;
-        let life = plan.begin().await?;
-        let (status, seen) = watch::channel(Status::new(life.me()));
-        let (commands, asked) = mpsc::channel(QUEUE);
-        tokio::spawn(Driver::new(plan, time.clone(), life, asked, status).run());
+    pub(super) async fn begin(plan: Plan, time: Time) -> Result<Self, OpenError> {
+        let timeout = plan.protocol.operation + GRACE;
+        let (host, wishes) = Host::new(time.clone());
+        let (commands, asked) = mpsc::channel(COMMANDS);
+        let (driver, status) = Driver::begin(plan, host.clone(), asked, wishes).await?;
+        tokio::spawn(driver.run());
         let (recent, calls) = (Recent::default(), Stamps::new(random()?));
-        Ok(Self(Arc::new(Handle { commands, status: seen, timeout: longest, time, recent, calls })))
+        Ok(Self(Arc::new(Handle { host, commands, status, timeout, time, recent, calls })))
     }
 
     /// Where this server is in its cluster, now and whenever that changes.
@@ -102,10 +104,8 @@ impl ClusterStore {
 
     /// For tests: as if the network carried nothing, until told otherwise.
     #[doc(hidden)]
-    pub async fn cut_off(&self, is_cut: bool) {
-        let (done, is_done) = oneshot::channel();
-        drop(self.0.commands.send(Command::CutOff { is_cut, done }).await);
-        drop(is_done.await);
+    pub fn cut_off(&self, is_cut: bool) {
+        self.0.host.cut_off(is_cut);
     }
 
     /// A name for a call that is like no other.
@@ -128,12 +128,8 @@ impl ClusterStore {
 
     /// Asks the cluster, and waits until then. `changes` says whether it may change something.
     pub(super) async fn ask(&self, request: Request, changes: bool, until: Instant) -> Result<Answer, Error> {
-        let (answer, answered) = oneshot::channel();
         let unavailable = |why| Error::new(ErrorKind::Unavailable, why);
-        let sent = timeout_at(until, self.0.commands.send(Command::Ask { request, answer })).await;
-        if !matches!(sent, Ok(Ok(()))) {
-            return Err(unavailable("the server is too busy"));
-        }
+        let answered = self.0.host.ask(request)?;
         match timeout_at(until, answered).await {
             Ok(Ok(answer)) => answer,
             // It was asked, and nobody knows what came of it.

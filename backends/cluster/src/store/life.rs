@@ -2,13 +2,12 @@
 //!
 //! **Invariant.** A life never has the id of an earlier one: what that one promised is not known any more.
 
-use bytes::Bytes;
-use tokio::sync::{mpsc, watch};
+use std::sync::Arc;
 
 use super::error::OpenError;
 use crate::codec;
-use crate::protocol::{self, Input, Member, Message, Node, NodeId};
-use crate::transport::{self, Event, Transport};
+use crate::protocol::{self, Input, Node, NodeId};
+use crate::transport::{self, Event, Inbox, Transport};
 
 /// What each life is made of.
 #[derive(Debug)]
@@ -21,26 +20,23 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) struct Life {
     pub(super) node: Node,
-    pub(super) transport: Transport,
-    pub(super) events: mpsc::Receiver<Event>,
-    pub(super) seeds: watch::Receiver<Vec<std::net::SocketAddr>>,
+    pub(super) transport: Arc<Transport>,
 }
 
 impl Plan {
     /// Begins a life under an id of its own. The address of the first one is kept, also where the system chose its port.
-    pub(super) async fn begin(&mut self) -> Result<Life, OpenError> {
+    pub(super) async fn begin(&mut self, inbox: Arc<dyn Inbox>) -> Result<Life, OpenError> {
         let [id, seed] = [random()?, random()?];
         self.transport.me.id = NodeId(id.max(1));
         (self.protocol.seed, self.transport.seed) = (seed, seed);
-        let (transport, events) = Transport::open(self.transport.clone()).await?;
+        let transport = Transport::open(self.transport.clone(), inbox).await?;
         let me = transport.me();
         if self.transport.listen.port() == 0 {
             self.transport.listen.set_port(me.address.port());
         }
         self.transport.me = me;
         self.protocol.me = me;
-        let seeds = transport.seeds();
-        Ok(Life { node: Node::new(self.protocol.clone()), transport, events, seeds })
+        Ok(Life { node: Node::new(self.protocol.clone()), transport: Arc::new(transport) })
     }
 }
 
@@ -48,20 +44,6 @@ pub(super) fn random() -> Result<u64, getrandom::Error> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)?;
     Ok(u64::from_le_bytes(bytes))
-}
-
-impl Life {
-    pub(super) fn me(&self) -> Member {
-        self.transport.me()
-    }
-
-    /// Sends a message. What cannot be sent is lost, as on any network: the protocol asks again.
-    pub(super) fn send(&self, to: std::net::SocketAddr, message: &Message) {
-        match codec::encode(message) {
-            Ok(bytes) => drop(self.transport.send(to, Bytes::from(bytes))),
-            Err(error) => tracing::error!(%error, "cluster: a message cannot be written"),
-        }
-    }
 }
 
 /// What an event of the transport is to the protocol; nothing where it need not know.

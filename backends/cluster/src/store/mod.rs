@@ -5,7 +5,8 @@
 //! | `builder`, `error` | settings, and which of them are refused |
 //! | `clock` | the time that the protocol is given |
 //! | `life` | one process id: a node of the protocol with its links, from its start until it is no member any more |
-//! | `driver` | the task that owns the life, carries requests to it and begins the next one |
+//! | `host` | the node, called by the tasks of requests and of links |
+//! | `driver` | the task that gives it the time, does what takes longer, and begins the next life |
 //! | `status`, `figures` | what everybody may see of it: readiness, members, metrics |
 //! | `handle`, `contract` | [`ClusterStore`], and the contract that it keeps |
 //! | `asking` | questions that are asked again where nobody knows what came of them |
@@ -21,6 +22,7 @@ mod error;
 mod everyone;
 mod figures;
 mod handle;
+mod host;
 mod life;
 mod login;
 mod recent;

@@ -4,7 +4,7 @@
 //! 1. Whoever connects costs a place at the [door](super::door) and some kilobytes until it showed in time that it belongs
 //!    to the cluster, and nothing else waits for it.
 //! 2. A process has one link to this one: a newer one replaces it.
-//! 3. While what came in is not taken, nothing more is read, so that memory is bounded.
+//! 3. What came in is taken before more is read, so that memory is bounded. What came together is taken together.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -27,6 +27,8 @@ use crate::protocol::{Member, NodeId};
 
 /// After an error of the listener, such as no free file descriptor.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How many messages are taken at once.
+const BATCH: usize = 64;
 /// A link from a peer is closed when nothing came for so many times the silence after which the peer itself gives it up.
 const PATIENCE: u32 = 5;
 
@@ -80,7 +82,12 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
 
 async fn come_in(shared: Arc<Shared>, stream: TcpStream, from: SocketAddr, place: Place) {
     match greeted(&shared, stream, &place).await {
-        Ok((frames, member)) => linked(&shared, frames, from, member, place.number()).await,
+        Ok((frames, member)) => {
+            let (lanes, number) = (shared.clone(), place.number());
+            lanes.lanes.carry(number, async move {
+                linked(&shared, frames, from, member, place.number()).await;
+            });
+        }
         Err(refusal) => shared.counters.refuse(refusal, from),
     }
 }
@@ -114,39 +121,72 @@ async fn linked(shared: &Shared, frames: Frames<Stream>, from: SocketAddr, membe
         shared.counters.refuse(end.into(), from);
     }
     if shared.incoming.remove(member.id, number) {
-        shared.tell(Event::LinkLost(member)).await;
+        shared.tell(Event::LinkLost(member));
     }
 }
 
 async fn receive(shared: &Shared, mut frames: Frames<Stream>, member: Member) -> End {
     let patience = shared.settings.times.silence * PATIENCE;
+    let mut messages = Vec::with_capacity(BATCH);
     loop {
         let frame = match frames.next(patience).await {
             Ok(frame) => frame,
             Err(end) => return end,
         };
-        match frame.kind {
-            Kind::Ping => {
+        let came = take_in(shared, &mut frames, frame, member, &mut messages);
+        if !messages.is_empty() {
+            shared.inbox.take(&mut messages);
+        }
+        match came {
+            Ok(Came { asks: false }) => {}
+            Ok(Came { asks: true }) => {
                 let answered = timeout(patience, send(&mut frames.stream, Kind::Pong, &[])).await;
                 if !matches!(answered, Ok(Ok(()))) {
                     return End::Gone;
                 }
             }
-            Kind::Message | Kind::Swim => pass_on(shared, frame, member).await,
-            Kind::Hello | Kind::Refusal | Kind::Pong => {
-                return End::Frame(super::frame::FrameError::Malformed);
-            }
+            Err(end) => return end,
         }
     }
 }
 
-async fn pass_on(shared: &Shared, frame: Frame, from: Member) {
+/// What came together.
+struct Came {
+    /// Whether the other side asks if the link is alive.
+    asks: bool,
+}
+
+/// Takes a frame, and those that came with it.
+fn take_in(
+    shared: &Shared,
+    frames: &mut Frames<Stream>,
+    first: Frame,
+    from: Member,
+    messages: &mut Vec<Event>,
+) -> Result<Came, End> {
+    let (mut next, mut asks) = (Some(first), false);
+    while let Some(frame) = next {
+        match frame.kind {
+            Kind::Ping => asks = true,
+            Kind::Message => {
+                note(shared, &frame);
+                messages.push(Event::Message(Received { from, bytes: frame.payload }));
+            }
+            Kind::Swim => {
+                note(shared, &frame);
+                // Like a datagram: where there is no room, it is as good as lost on its way.
+                shared.offer_swim(swim::Input::Packet(frame.payload));
+            }
+            Kind::Hello | Kind::Refusal | Kind::Pong => {
+                return Err(End::Frame(super::frame::FrameError::Malformed));
+            }
+        }
+        next = if messages.len() < BATCH { frames.ready()? } else { None };
+    }
+    Ok(Came { asks })
+}
+
+fn note(shared: &Shared, frame: &Frame) {
     count(&shared.counters.frames_in, 1);
     count(&shared.counters.bytes_in, frame.payload.len());
-    if frame.kind == Kind::Swim {
-        // Like a datagram: where there is no room, it is as good as lost on its way.
-        return shared.offer_swim(swim::Input::Packet(frame.payload));
-    }
-    let room = shared.room_for(frame.payload.len()).await;
-    shared.tell(Event::Message(Received { from, bytes: frame.payload, _room: room })).await;
 }

@@ -1,11 +1,21 @@
 //! What a transport tells.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::protocol::Member;
+
+/// Who takes what a transport tells.
+///
+/// The tasks of the links call it themselves, so that no other task has to be woken for a message; several may call at
+/// once. Nothing more is read from a peer until the call returns, so what came in takes no room of its own.
+pub trait Inbox: fmt::Debug + Send + Sync + 'static {
+    /// Takes all the events: what one peer sent, in its order. It must not wait for anything that takes long, nor for any
+    /// task of the transport.
+    fn take(&self, events: &mut Vec<Event>);
+}
 
 /// Something that happened. Whoever takes them gives them to the protocol:
 ///
@@ -33,13 +43,11 @@ pub enum Event {
     Up(Member),
 }
 
-/// Bytes from a peer. They take their part of [`Limits::received_bytes`](super::Limits::received_bytes) until this is
-/// dropped.
+/// Bytes from a peer.
 #[derive(Debug)]
 pub struct Received {
     /// Who sent them: what it said of itself when the link was made.
     pub from: Member,
     /// The bytes that were given to [`Transport::send`](super::Transport::send).
     pub bytes: Bytes,
-    pub(super) _room: OwnedSemaphorePermit,
 }

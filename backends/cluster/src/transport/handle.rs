@@ -12,9 +12,10 @@ use tokio_util::sync::DropGuard;
 use super::accept::accept;
 use super::counts::Counts;
 use super::discovery;
-use super::event::Event;
+use super::event::Inbox;
 use super::frame::Kind;
 use super::identity::Identity;
+use super::lanes::Lanes;
 use super::links::Unsent;
 use super::settings::{Settings, SettingsError};
 use super::shared::Shared;
@@ -28,7 +29,18 @@ const SWIM_QUEUE: usize = 1_024;
 ///
 /// ```
 /// use abide_cluster::protocol::{Member, NodeId};
-/// use abide_cluster::transport::{Event, Identity, Secret, Settings, Transport};
+/// use abide_cluster::transport::{Event, Identity, Inbox, Secret, Settings, Transport};
+/// use std::sync::Arc;
+/// use tokio::sync::mpsc;
+///
+/// #[derive(Debug)]
+/// struct Letters(mpsc::UnboundedSender<Event>);
+///
+/// impl Inbox for Letters {
+///     fn take(&self, events: &mut Vec<Event>) {
+///         events.drain(..).for_each(|event| drop(self.0.send(event)));
+///     }
+/// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,8 +52,9 @@ const SWIM_QUEUE: usize = 1_024;
 ///     settings.identity = Some(Identity::from_secrets(&secrets, &settings.cluster)?);
 ///     Ok(settings)
 /// };
-/// let (one, _events) = Transport::open(settings(1)?).await?;
-/// let (two, mut events) = Transport::open(settings(2)?).await?;
+/// let (letters, mut events) = mpsc::unbounded_channel();
+/// let one = Transport::open(settings(1)?, Arc::new(Letters(letters.clone()))).await?;
+/// let two = Transport::open(settings(2)?, Arc::new(Letters(letters))).await?;
 ///
 /// one.send(two.me().address, "hello".into())?;
 /// loop {
@@ -62,7 +75,7 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// Listens, and looks for peers. The events must be taken: while too many wait, nothing is read from any peer.
+    /// Listens, and looks for peers. The inbox is called from here on.
     ///
     /// # Errors
     ///
@@ -72,22 +85,23 @@ impl Transport {
     /// # Cancellation
     ///
     /// Nothing was begun where this is cancelled.
-    pub async fn open(mut settings: Settings) -> Result<(Self, mpsc::Receiver<Event>), OpenError> {
+    pub async fn open(mut settings: Settings, inbox: Arc<dyn Inbox>) -> Result<Self, OpenError> {
         settings.check().map_err(OpenError::Settings)?;
         let listener = TcpListener::bind(settings.listen).await.map_err(OpenError::Listen)?;
         if settings.me.address.port() == 0 {
             settings.me.address.set_port(listener.local_addr().map_err(OpenError::Listen)?.port());
         }
-        let (events, received) = mpsc::channel(settings.limits.received_frames.max(1));
         let (inputs, to_swim) = mpsc::channel(SWIM_QUEUE);
         let (published, membership) = watch::channel(Membership::default());
         let (found, seeds) = watch::channel(settings.join.addresses().to_vec());
-        let shared = Arc::new(Shared::new(settings, events.clone(), inputs));
+        let (lanes, tasks) = Lanes::new();
+        let shared = Arc::new(Shared::new(settings, inbox, inputs, lanes));
+        tasks.into_iter().for_each(|lane| shared.spawn(lane.run()));
         shared.spawn(accept(shared.clone(), listener));
         shared.spawn(discovery::look_up(shared.settings.clone(), found));
-        shared.spawn(swim::drive(shared.clone(), to_swim, events, published, seeds.clone()));
+        shared.spawn(swim::drive(shared.clone(), to_swim, published, seeds.clone()));
         let stop = shared.stop.clone().drop_guard();
-        Ok((Self { shared, membership, seeds, _stop: stop }, received))
+        Ok(Self { shared, membership, seeds, _stop: stop })
     }
 
     /// This process, as peers see it.
@@ -104,6 +118,12 @@ impl Transport {
     /// [`Unsent`] where it surely goes nowhere.
     pub fn send(&self, to: SocketAddr, bytes: Bytes) -> Result<(), Unsent> {
         self.shared.send(to, Kind::Message, bytes)
+    }
+
+    /// Sends messages, as [`send`](Self::send) does each: those to one peer go together. What surely goes nowhere is counted,
+    /// and lost as on any network.
+    pub fn send_all(&self, messages: impl Iterator<Item = (SocketAddr, Bytes)>) {
+        self.shared.send_all(messages);
     }
 
     /// Tells the failure detector who has to be watched: the members of the cluster. One of which it never heard is

@@ -1,4 +1,4 @@
-//! The link to one peer: one task that connects, sends what waits, and connects again.
+//! The link to one peer: one task that connects, sends what waits where nobody else does, and connects again.
 //!
 //! **Invariants.**
 //! 1. A link carries one direction. Whatever goes to a peer goes over the link that this side made; the other side only
@@ -9,30 +9,26 @@
 //! 4. What a link did not send is thrown away when it breaks or cannot be made. The protocol asks again; a message that
 //!    is held up is worth less than none.
 
-use std::io;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::{Buf as _, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use bytes::Bytes;
+use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::backoff::Backoff;
 use super::counts::{Gauge, Refusal, count};
 use super::event::Event;
-use super::frame::{self, Kind};
+use super::frame::Kind;
 use super::greeting::{NoLink, greet};
 use super::queue::Queue;
 use super::shared::Shared;
 use super::stream::{End, Frames, Stream};
 use super::swim;
 use crate::protocol::Member;
-
-/// A buffer that grew beyond this is given back.
-const KEPT: usize = 1 << 20;
 
 /// Why a link is down.
 enum Lost {
@@ -82,7 +78,7 @@ async fn connect(shared: &Shared, address: SocketAddr) -> Result<(Frames<Stream>
 
 async fn failed(shared: &Shared, address: SocketAddr, no_link: NoLink) {
     match no_link {
-        NoLink::Refused => return shared.tell(Event::Refused(address)).await,
+        NoLink::Refused => return shared.tell(Event::Refused(address)),
         NoLink::Unwanted(refusal) => shared.counters.refuse(refusal, address),
         NoLink::Rejected(refusal) => shared.counters.reject(refusal, address),
         NoLink::Unanswered => {}
@@ -93,84 +89,50 @@ async fn failed(shared: &Shared, address: SocketAddr, no_link: NoLink) {
 /// Sends what comes, until the link is lost.
 async fn carry(shared: &Shared, frames: Frames<Stream>, member: Member, queue: &Queue) {
     let times = shared.settings.times;
-    queue.begin();
-    let gauge = Gauge::up(&shared.counters.links_out);
-    shared.tell(Event::LinkUp(member)).await;
-    shared.tell_swim(swim::Input::LinkUp(member)).await;
     let mut writer = None;
     let reader = frames.map(0, |stream| {
         let (reader, half) = tokio::io::split(stream);
         writer = Some(half);
         reader
     });
-    let writer = writer.expect("the stream was split");
-    let moved = AtomicBool::new(false);
+    let up = queue.begin(writer.expect("the stream was split"));
+    let gauge = Gauge::up(&shared.counters.links_out);
+    shared.tell(Event::LinkUp(member));
+    shared.tell_swim(swim::Input::LinkUp(member)).await;
     let lost = tokio::select! {
-        lost = write(shared, writer, queue, &moved) => lost,
-        lost = hear(reader, times.silence, &moved) => lost,
+        _ = queue.write_on(&shared.counters) => Lost::Broken,
+        lost = hear(reader, times.silence, queue) => lost,
+        never = ask(shared, queue) => match never {},
         () = queue.overflow() => Lost::Shed,
     };
-    drop(gauge);
+    drop((up, gauge));
     if matches!(lost, Lost::Shed) {
         shared.counters.refuse(Refusal::Shed, member.address);
     }
     count(&shared.counters.lost, 1);
     shared.tell_swim(swim::Input::LinkLost(member)).await;
-    shared.tell(Event::LinkLost(member)).await;
+    shared.tell(Event::LinkLost(member));
 }
 
-async fn write<W: AsyncWrite + Unpin>(
-    shared: &Shared,
-    mut writer: W,
-    queue: &Queue,
-    moved: &AtomicBool,
-) -> Lost {
+/// Asks again and again whether the other side is alive.
+async fn ask(shared: &Shared, queue: &Queue) -> Infallible {
     let mut pings = interval_at(Instant::now(), shared.settings.times.ping);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut batch = BytesMut::new();
     loop {
-        let frames = tokio::select! {
-            frames = queue.take(&mut batch) => frames,
-            _ = pings.tick() => {
-                frame::encode(Kind::Ping, &[], &mut batch);
-                0
-            }
-        };
-        let bytes = batch.len();
-        if write_out(&mut writer, &mut batch, moved).await.is_err() {
-            return Lost::Broken;
+        pings.tick().await;
+        // Where there is no room for it, that takes the link down.
+        if queue.push(Kind::Ping, Bytes::new()).is_ok() {
+            queue.write_now(&shared.counters);
         }
-        if frames > 0 {
-            count(&shared.counters.frames_out, frames);
-            count(&shared.counters.bytes_out, bytes);
-            shared.counters.flushes.fetch_add(1, Ordering::Relaxed);
-        }
-        batch = if bytes > KEPT { BytesMut::new() } else { batch };
     }
-}
-
-/// Gives a batch to the system. Parts of it that are taken before its last one show that the other side takes something:
-/// what fits into the system's own buffer shows nothing.
-async fn write_out<W: AsyncWrite + Unpin>(
-    writer: &mut W,
-    batch: &mut BytesMut,
-    moved: &AtomicBool,
-) -> io::Result<()> {
-    while batch.has_remaining() {
-        if writer.write_buf(batch).await? == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        moved.fetch_or(batch.has_remaining(), Ordering::Relaxed);
-    }
-    writer.flush().await
 }
 
 /// Hears that the other side is alive.
-async fn hear<R: AsyncRead + Unpin>(mut frames: Frames<R>, silence: Duration, moved: &AtomicBool) -> Lost {
+async fn hear<R: AsyncRead + Unpin>(mut frames: Frames<R>, silence: Duration, queue: &Queue) -> Lost {
     loop {
         match frames.next(silence).await {
             Ok(frame) if frame.kind == Kind::Pong => {}
-            Err(End::Silent) if moved.swap(false, Ordering::Relaxed) => {}
+            Err(End::Silent) if queue.moved() => {}
             Ok(_) | Err(End::Gone | End::Tls | End::Frame(_) | End::Silent) => return Lost::Broken,
         }
     }

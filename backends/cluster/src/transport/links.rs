@@ -59,14 +59,14 @@ impl Links {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds to the queue of an address. The first frame starts its task.
+    /// Adds to the queue of an address, and answers it. The first frame starts its task.
     pub(super) fn push(
         &self,
         to: SocketAddr,
         kind: Kind,
         payload: Bytes,
         start: impl FnOnce(Arc<Queue>),
-    ) -> Result<(), Unsent> {
+    ) -> Result<Arc<Queue>, Unsent> {
         if payload.len() > self.limits.frame {
             return Err(Unsent::TooLarge);
         }
@@ -81,7 +81,8 @@ impl Links {
                 free.insert(queue)
             }
         };
-        queue.push(kind, payload).map_err(Unsent::Shed)
+        queue.push(kind, payload).map_err(Unsent::Shed)?;
+        Ok(queue.clone())
     }
 
     /// Forgets an address, unless something waits for it again: its task ends.

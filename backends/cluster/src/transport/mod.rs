@@ -1,13 +1,12 @@
 //! Links to peers over TCP and TLS, the failure detector that runs on them, and where peers are found.
 //!
 //! A [`Transport`] carries opaque bytes: it knows nothing of the protocol but who a [`Member`](crate::protocol::Member)
-//! is. Whoever owns it gives its [`Event`]s to the protocol and sends what that wants sent.
+//! is. It puts [`Event`]s into the [`Inbox`] of its owner, who gives them to the protocol and sends what that wants sent.
 //!
 //! | bound | default |
 //! |---|---|
 //! | a frame | 64 MiB, the largest message of the codec |
 //! | what waits for one peer | 8 192 frames, 128 MiB; then its link is dropped |
-//! | what was received and not taken | 4 096 frames, 128 MiB; then nothing is read |
 //! | connections that have not shown who they are | 128, each 3 s and 512 bytes |
 //! | connections from one address | 256 |
 //! | links | 512 each way |
@@ -17,8 +16,8 @@
 //! | `handle`, `shared`, `event`, `settings`, `name`, `counts` | the transport, its tasks' common state, what goes in and out |
 //! | `identity/` | certificates: from files, or from a secret |
 //! | `frame`, `hello`, `greeting`, `stream` | bytes, greetings, both on a connection |
-//! | `link`, `links`, `queue`, `backoff` | towards peers |
-//! | `accept`, `door` | from peers, and from everybody else |
+//! | `link`, `links`, `queue`, `writer`, `backoff` | towards peers |
+//! | `accept`, `door`, `lanes` | from peers, and from everybody else |
 //! | `swim/` | failure detection: foca as a state machine, and its task |
 //! | `discovery/` | addresses, and names looked up again and again |
 
@@ -35,6 +34,7 @@ mod handle;
 #[doc(hidden)]
 pub mod hello;
 mod identity;
+mod lanes;
 mod link;
 mod links;
 mod name;
@@ -43,10 +43,11 @@ mod settings;
 mod shared;
 mod stream;
 mod swim;
+mod writer;
 
 pub use counts::{Counts, Refusal};
 pub use discovery::{Join, Resolver, SystemResolver};
-pub use event::{Event, Received};
+pub use event::{Event, Inbox, Received};
 pub use handle::{OpenError, Transport};
 pub use identity::{Identity, IdentityError, PemFiles, Secret};
 pub use links::Unsent;

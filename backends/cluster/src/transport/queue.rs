@@ -1,16 +1,23 @@
-//! What waits to be sent to one peer.
+//! What waits to be sent to one peer, and the link that takes it while one is up.
 //!
 //! **Invariant.** It holds no more frames and no more bytes than its bounds, and whoever adds to it never waits: what does
 //! not fit empties it, and takes the link down if there is one.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use tokio::io::WriteHalf;
 use tokio::sync::Notify;
 
+use super::counts::Counters;
 use super::frame::{self, Kind};
+use super::stream::Stream;
+use super::writer::Writer;
 
 /// Bytes that go to the system together, unless a single frame is larger.
 const BATCH: usize = 64 << 10;
@@ -18,10 +25,18 @@ const BATCH: usize = 64 << 10;
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
+    /// While a link is up. It is locked before the state.
+    writer: Mutex<Option<Writer>>,
+    /// Whether the other side took a part of something since it was last asked.
+    moved: AtomicBool,
     changed: Notify,
     frames: usize,
     bytes: usize,
 }
+
+/// A link that is up.
+#[derive(Debug)]
+pub(super) struct Up<'a>(&'a Queue);
 
 #[derive(Debug, Default)]
 struct State {
@@ -32,15 +47,20 @@ struct State {
 
 impl Queue {
     pub(super) fn new(frames: usize, bytes: usize) -> Self {
-        Self { state: Mutex::default(), changed: Notify::new(), frames, bytes }
+        let (state, writer, moved) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        Self { state, writer, moved, changed: Notify::new(), frames, bytes }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a frame. Where there is no room for it, everything is thrown away and the number of messages thrown away, this
-    /// one included, is the error.
+    fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a frame, to be [written](Self::write_now). Where there is no room for it, everything is thrown away and the number
+    /// of messages thrown away, this one included, is the error.
     pub(super) fn push(&self, kind: Kind, payload: Bytes) -> Result<(), usize> {
         let mut state = self.state();
         state.bytes += frame::BEFORE + payload.len();
@@ -49,9 +69,50 @@ impl Queue {
         let thrown = if fits { Ok(()) } else { Err(state.clear()) };
         state.overflowed |= !fits;
         drop(state);
-        // One waits for frames, another one for an overflow.
-        self.changed.notify_waiters();
+        if !fits {
+            self.changed.notify_waiters();
+        }
         thrown
+    }
+
+    /// Writes what waits, as far as that goes at once; the task of the link goes on from there. To wake it for each frame would
+    /// take longer than to write the frame.
+    pub(super) fn write_now(&self, counters: &Counters) {
+        let wrote = match self.writer.try_lock() {
+            Ok(mut writer) => writer.as_mut().is_some_and(|writer| {
+                writer.write_now(|batch| self.state().encode(batch), &self.moved, counters)
+            }),
+            // Somebody is at it, who may have looked for more already.
+            Err(_) => false,
+        };
+        if !wrote || !self.is_empty() {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Writes what comes, until that fails.
+    pub(super) async fn write_on(&self, counters: &Counters) -> io::Error {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the look, so that no change comes in between.
+            changed.as_mut().enable();
+            let written = poll_fn(|context| match self.writer().as_mut() {
+                Some(writer) => {
+                    writer.poll_all(context, |batch| self.state().encode(batch), &self.moved, counters)
+                }
+                None => Err(io::ErrorKind::NotConnected.into()).into(),
+            });
+            if let Err(error) = written.await {
+                return error;
+            }
+            changed.await;
+        }
+    }
+
+    /// Whether the other side took a part of something since this was last asked.
+    pub(super) fn moved(&self) -> bool {
+        self.moved.swap(false, Ordering::Relaxed)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -69,20 +130,16 @@ impl Queue {
         tokio::time::timeout(patience, wanted).await.is_ok()
     }
 
-    /// A link is up: from here on an overflow takes it down.
-    pub(super) fn begin(&self) {
+    /// A link is up for as long as the answer lives: it takes what waits, and from here on an overflow takes it down.
+    pub(super) fn begin(&self, stream: WriteHalf<Stream>) -> Up<'_> {
         self.state().overflowed = false;
+        *self.writer() = Some(Writer::new(stream));
+        Up(self)
     }
 
     /// Waits for an overflow.
     pub(super) async fn overflow(&self) {
         self.until(|state| state.overflowed.then_some(())).await;
-    }
-
-    /// Waits for frames, and encodes as many as go together. Returns how many of them are not pings. Nothing is lost
-    /// where this is cancelled.
-    pub(super) async fn take(&self, batch: &mut BytesMut) -> usize {
-        self.until(|state| (!state.waiting.is_empty()).then(|| state.encode(batch))).await
     }
 
     async fn until<T>(&self, mut ready: impl FnMut(&mut State) -> Option<T>) -> T {
@@ -99,12 +156,19 @@ impl Queue {
     }
 }
 
+impl Drop for Up<'_> {
+    fn drop(&mut self) {
+        *self.0.writer() = None;
+    }
+}
+
 impl State {
     fn clear(&mut self) -> usize {
         self.bytes = 0;
         self.waiting.drain(..).filter(|(kind, _)| *kind == Kind::Message).count()
     }
 
+    /// Encodes as many as go together. Answers how many of them are not pings.
     fn encode(&mut self, batch: &mut BytesMut) -> usize {
         let mut counted = 0;
         while let Some((kind, payload)) = self.waiting.pop_front() {
@@ -128,13 +192,13 @@ mod tests {
         Bytes::from(vec![7; bytes])
     }
 
-    #[tokio::test]
-    async fn what_waits_goes_together_in_order() {
+    #[test]
+    fn what_waits_goes_together_in_order() {
         let (queue, mut batch) = (Queue::new(10, 1_000), BytesMut::new());
         for payload in [&b"one"[..], b"two", b"three"] {
             queue.push(Kind::Message, Bytes::copy_from_slice(payload)).unwrap();
         }
-        assert_eq!(queue.take(&mut batch).await, 3);
+        assert_eq!(queue.state().encode(&mut batch), 3);
         let next = |batch: &mut BytesMut| frame::decode(batch, 100).unwrap().map(|frame| frame.payload);
         assert_eq!(
             [next(&mut batch), next(&mut batch), next(&mut batch)],
@@ -143,14 +207,14 @@ mod tests {
         assert!(batch.is_empty() && queue.is_empty());
     }
 
-    #[tokio::test]
-    async fn a_batch_ends_at_its_bound_and_takes_one_frame_at_least() {
+    #[test]
+    fn a_batch_ends_at_its_bound_and_takes_one_frame_at_least() {
         let (queue, mut batch) = (Queue::new(10, 1 << 20), BytesMut::new());
         for size in [BATCH * 2, BATCH / 2, BATCH / 2] {
             queue.push(Kind::Message, message(size)).unwrap();
         }
         for _ in 0..3 {
-            assert_eq!(queue.take(&mut batch).await, 1);
+            assert_eq!(queue.state().encode(&mut batch), 1);
             batch.clear();
         }
     }
@@ -167,7 +231,7 @@ mod tests {
             assert_eq!(queue.push(Kind::Message, message(size)), Err(4));
             queue.overflow().await;
             assert!(queue.is_empty());
-            queue.begin();
+            queue.state().overflowed = false;
             assert!(tokio::time::timeout(patience, queue.overflow()).await.is_err(), "the next link is new");
             queue.push(Kind::Message, message(size)).unwrap();
         }

@@ -80,10 +80,6 @@ pub struct Limits {
     pub queue_frames: usize,
     /// Bytes that wait to be sent to one peer. More, and its link is dropped with all of them.
     pub queue_bytes: usize,
-    /// Frames that were received and not yet taken, from all peers. While there are as many, nothing is read.
-    pub received_frames: usize,
-    /// Bytes that were received and not yet taken, from all peers. While there are as many, nothing is read.
-    pub received_bytes: usize,
     /// Connections whose other side has not shown yet who it is. One more, and the oldest of the address that has the
     /// most of them is dropped.
     pub handshakes: usize,
@@ -100,8 +96,6 @@ impl Default for Limits {
             frame: MAX_MESSAGE,
             queue_frames: 8_192,
             queue_bytes: 2 * MAX_MESSAGE,
-            received_frames: 4_096,
-            received_bytes: 2 * MAX_MESSAGE,
             handshakes: 128,
             per_address: 256,
             links: 512,

@@ -6,18 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use bytes::Bytes;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::Incoming;
 use super::counts::{Counters, count};
-use super::event::Event;
+use super::event::{Event, Inbox};
 use super::frame::Kind;
 use super::hello::{self, Hello};
 use super::identity::Identity;
+use super::lanes::Lanes;
 use super::link;
 use super::links::{Links, Unsent};
+use super::queue::Queue;
 use super::settings::Settings;
 use super::swim;
 
@@ -28,12 +30,11 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     pub(super) links: Links,
     pub(super) incoming: Incoming,
+    pub(super) lanes: Lanes,
     identity: RwLock<Option<Identity>>,
     random: Mutex<SmallRng>,
-    events: mpsc::Sender<Event>,
+    pub(super) inbox: Arc<dyn Inbox>,
     swim: mpsc::Sender<swim::Input>,
-    /// A permit is a byte that was received and not yet taken.
-    room: Arc<Semaphore>,
     tasks: TaskTracker,
     pub(super) stop: CancellationToken,
 }
@@ -41,8 +42,9 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(
         settings: Settings,
-        events: mpsc::Sender<Event>,
+        inbox: Arc<dyn Inbox>,
         swim: mpsc::Sender<swim::Input>,
+        lanes: Lanes,
     ) -> Self {
         let hello = Hello {
             versions: hello::VERSIONS,
@@ -54,11 +56,11 @@ impl Shared {
             counters: Counters::default(),
             links: Links::new(settings.limits),
             incoming: Incoming::default(),
+            lanes,
             identity: RwLock::new(settings.identity.clone()),
             random: Mutex::new(SmallRng::seed_from_u64(settings.seed)),
-            events,
+            inbox,
             swim,
-            room: Arc::new(Semaphore::new(settings.limits.received_bytes.min(Semaphore::MAX_PERMITS))),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             settings,
@@ -93,9 +95,8 @@ impl Shared {
         self.tasks.wait().await;
     }
 
-    pub(super) async fn tell(&self, event: Event) {
-        // Nobody listens any more where this fails.
-        let _ = self.events.send(event).await;
+    pub(super) fn tell(&self, event: Event) {
+        self.inbox.take(&mut vec![event]);
     }
 
     pub(super) async fn tell_swim(&self, input: swim::Input) {
@@ -108,24 +109,34 @@ impl Shared {
         }
     }
 
-    /// Waits until so many bytes may be held.
-    pub(super) async fn room_for(&self, bytes: usize) -> OwnedSemaphorePermit {
-        let most = self.settings.limits.received_bytes.min(u32::MAX as usize);
-        let bytes = u32::try_from(bytes.min(most)).unwrap_or(u32::MAX);
-        self.room.clone().acquire_many_owned(bytes).await.expect("nobody closes it")
-    }
-
     /// Sends over the link to an address, which is made where there is none. Never waits.
     pub(super) fn send(self: &Arc<Self>, to: SocketAddr, kind: Kind, payload: Bytes) -> Result<(), Unsent> {
-        let sent = self.may_speak_to(to).and_then(|()| {
+        self.enqueue(to, kind, payload).map(|queue| queue.write_now(&self.counters))
+    }
+
+    /// Sends messages. Those to one peer go together.
+    pub(super) fn send_all(self: &Arc<Self>, messages: impl Iterator<Item = (SocketAddr, Bytes)>) {
+        let mut queues: Vec<Arc<Queue>> = Vec::new();
+        for (to, payload) in messages {
+            // Where it surely goes nowhere, it is lost as on any network.
+            let Ok(queue) = self.enqueue(to, Kind::Message, payload) else { continue };
+            if !queues.iter().any(|known| Arc::ptr_eq(known, &queue)) {
+                queues.push(queue);
+            }
+        }
+        queues.iter().for_each(|queue| queue.write_now(&self.counters));
+    }
+
+    fn enqueue(self: &Arc<Self>, to: SocketAddr, kind: Kind, payload: Bytes) -> Result<Arc<Queue>, Unsent> {
+        let queue = self.may_speak_to(to).and_then(|()| {
             self.links.push(to, kind, payload, |queue| self.spawn(link::keep(self.clone(), to, queue)))
         });
-        if let Err(unsent) = sent {
+        if let Err(unsent) = queue {
             let lost =
                 if let Unsent::Shed(lost) = unsent { lost } else { usize::from(kind == Kind::Message) };
             count(&self.counters.unsent, lost);
         }
-        sent
+        queue
     }
 
     fn may_speak_to(&self, to: SocketAddr) -> Result<(), Unsent> {

@@ -72,12 +72,19 @@ impl<S> Frames<S> {
     }
 }
 
+impl<S> Frames<S> {
+    /// The next frame where all of it came already.
+    pub(super) fn ready(&mut self) -> Result<Option<Frame>, End> {
+        frame::decode(&mut self.buffer, self.largest).map_err(End::Frame)
+    }
+}
+
 impl<S: AsyncRead + Unpin> Frames<S> {
     /// The next frame, where something comes within each such time: a large frame may take longer than that. Nothing is
     /// lost where this is cancelled.
     pub(super) async fn next(&mut self, patience: Duration) -> Result<Frame, End> {
         loop {
-            if let Some(frame) = frame::decode(&mut self.buffer, self.largest).map_err(End::Frame)? {
+            if let Some(frame) = self.ready()? {
                 return Ok(frame);
             }
             self.buffer.reserve(READ);

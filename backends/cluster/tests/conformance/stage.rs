@@ -109,7 +109,7 @@ impl Time for Cluster {
 #[abide_core::async_trait]
 impl Outage for Cluster {
     async fn begin(&self) {
-        join_all(self.stores.iter().map(|store| store.cut_off(true))).await;
+        self.stores.iter().for_each(|store| store.cut_off(true));
         // A server notices that it hears nobody, as it would notice that one is gone.
         let noticed = async {
             for store in &self.stores {
@@ -122,7 +122,7 @@ impl Outage for Cluster {
     }
 
     async fn end(&self) {
-        join_all(self.stores.iter().map(|store| store.cut_off(false))).await;
+        self.stores.iter().for_each(|store| store.cut_off(false));
         self.come_up().await;
     }
 }

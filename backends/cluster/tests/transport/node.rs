@@ -1,12 +1,15 @@
 //! A transport with its events, certificates, a peer made by hand.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use abide_cluster::protocol::{Member, NodeId};
 use abide_cluster::transport::frame::{self, Frame, Kind};
 use abide_cluster::transport::hello::Hello;
-use abide_cluster::transport::{ClusterName, Event, Identity, Received, Secret, Settings, Transport};
+use abide_cluster::transport::{
+    ClusterName, Event, Identity, Inbox, OpenError, Received, Secret, Settings, Transport,
+};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -18,7 +21,17 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Node {
     pub(crate) transport: Transport,
-    pub(crate) events: mpsc::Receiver<Event>,
+    pub(crate) events: mpsc::UnboundedReceiver<Event>,
+}
+
+/// Where a test finds what comes.
+#[derive(Debug)]
+struct Letters(mpsc::UnboundedSender<Event>);
+
+impl Inbox for Letters {
+    fn take(&self, events: &mut Vec<Event>) {
+        events.drain(..).for_each(|event| drop(self.0.send(event)));
+    }
 }
 
 pub(crate) fn secret(byte: u8) -> Secret {
@@ -47,8 +60,13 @@ pub(crate) fn plain(id: u64) -> Settings {
 
 impl Node {
     pub(crate) async fn open(settings: Settings) -> Self {
-        let (transport, events) = Transport::open(settings).await.unwrap();
-        Self { transport, events }
+        Self::try_open(settings).await.unwrap()
+    }
+
+    pub(crate) async fn try_open(settings: Settings) -> Result<Self, OpenError> {
+        let (letters, events) = mpsc::unbounded_channel();
+        let transport = Transport::open(settings, Arc::new(Letters(letters))).await?;
+        Ok(Self { transport, events })
     }
 
     pub(crate) fn me(&self) -> Member {

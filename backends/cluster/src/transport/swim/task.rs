@@ -1,9 +1,5 @@
 //! The failure detector on real links and time.
-//!
-//! **Invariant.** It never waits for whoever takes the events: of each peer the latest verdict waits, and is told when
-//! there is room.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -13,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::machine::{Swim, Verdict};
 use super::{Input, Membership};
-use crate::protocol::{Member, NodeId};
+use crate::protocol::Member;
 use crate::transport::counts::count;
 use crate::transport::event::Event;
 use crate::transport::frame::Kind;
@@ -26,7 +22,6 @@ struct Detector {
     /// Who is to be found while nobody is alive, beside the seeds.
     watched: Vec<Member>,
     look_at: Instant,
-    untold: BTreeMap<NodeId, Verdict>,
     published: watch::Sender<Membership>,
     seeds: watch::Receiver<Vec<SocketAddr>>,
 }
@@ -35,26 +30,19 @@ struct Detector {
 pub(in crate::transport) async fn drive(
     shared: Arc<Shared>,
     mut inputs: mpsc::Receiver<Input>,
-    events: mpsc::Sender<Event>,
     published: watch::Sender<Membership>,
     seeds: watch::Receiver<Vec<SocketAddr>>,
 ) {
     let began = Instant::now();
     let settings = &shared.settings;
     let swim = Swim::new(settings.me, settings.times.probe, settings.seed);
-    let (watched, untold) = (Vec::new(), BTreeMap::new());
-    let mut detector = Detector { shared, swim, began, watched, look_at: began, untold, published, seeds };
+    let mut detector =
+        Detector { shared, swim, began, watched: Vec::new(), look_at: began, published, seeds };
     loop {
         let next = detector.next();
         tokio::select! {
             Some(input) = inputs.recv() => detector.take(input),
             () = sleep_until(next) => detector.tick(),
-            Ok(permit) = events.reserve(), if !detector.untold.is_empty() => {
-                if let Some((_, verdict)) = detector.untold.pop_first() {
-                    permit.send(verdict.into());
-                }
-                continue;
-            }
         }
         detector.carry_out();
     }
@@ -114,7 +102,7 @@ impl Detector {
         }
         for verdict in self.swim.take_verdicts() {
             tracing::info!(?verdict, "cluster: failure detector");
-            self.untold.insert(verdict.member().id, verdict);
+            self.shared.tell(verdict.into());
         }
         let membership = self.swim.membership();
         self.published.send_if_modified(|before| {
