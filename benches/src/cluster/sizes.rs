@@ -16,7 +16,7 @@ const TIMES: u32 = 1_000;
 /// Nobody asks for anything for so long.
 const IDLE: Duration = Duration::from_secs(4);
 /// A store counts once a second.
-const COUNTED: Duration = Duration::from_millis(1_200);
+const COUNTED: Duration = Duration::from_millis(2_500);
 
 /// What was found with some number of servers.
 pub(crate) struct Sizes {

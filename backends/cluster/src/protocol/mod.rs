@@ -72,7 +72,7 @@ mod view;
 mod wire;
 mod write;
 
-pub use holdings::{Events, Holdings};
+pub use holdings::{Duties, Events, Holdings};
 pub use ids::{ClusterId, Member, NodeId};
 #[doc(hidden)]
 pub use inspect::SlotReport;

@@ -86,9 +86,8 @@ impl SessionStore for ClusterStore {
     }
 
     async fn drain(&self, deadline: Duration) -> Result<Drained, Error> {
-        let before = self.seen();
-        if before.members.len() < 2 {
-            return Ok(Drained::new(0, before.figures.sessions));
+        if self.seen().members.len() < 2 {
+            return Ok(Drained::new(0, self.held()));
         }
         Ok(Drained::new(self.leave(deadline).await?, 0))
     }

@@ -10,9 +10,9 @@ use abide_core::Readiness;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::figures::Figures;
+use super::figures::{Figures, Tally};
 use super::host::{Host, Wish};
-use super::life::{Life, Plan};
+use super::life::{Life, Plan, sessions};
 use super::status::Status;
 use crate::protocol::{Input, NodeId, Phase};
 use crate::transport::Identity;
@@ -20,7 +20,7 @@ use crate::transport::Identity;
 const TICK: Duration = Duration::from_millis(50);
 /// Operations that met others on one key wait a few milliseconds.
 const HASTE: Duration = Duration::from_millis(5);
-/// How often what is held is counted.
+/// How often what was done is counted.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 /// Between two attempts to listen again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -57,6 +57,9 @@ pub(super) struct Driver {
     /// How many sessions were handed over, once this process is to end.
     gone: Option<u64>,
     counted: Option<Instant>,
+    /// What is held, and when a part of it was counted last.
+    tally: Tally,
+    tallied: Option<Instant>,
     /// What earlier lives counted.
     before: Figures,
 }
@@ -85,6 +88,8 @@ impl Driver {
             held: 0,
             gone: None,
             counted: None,
+            tally: Tally::default(),
+            tallied: None,
             before: Figures::default(),
         };
         Ok((driver, seen))
@@ -106,7 +111,7 @@ impl Driver {
                 Some((life, wish)) = self.wishes.recv() => self.grant(life, wish).await,
                 command = self.commands.recv() => match command {
                     Some(command) => self.obey(command).await,
-                    None => return drop(host.end()),
+                    None => return,
                 },
                 Ok(()) = self.seeds.changed() => {
                     let seeds = self.seeds.borrow_and_update().clone();
@@ -139,9 +144,8 @@ impl Driver {
     }
 
     async fn recover(&mut self, answer: oneshot::Sender<usize>) {
-        let Some(survivors) = self.host.look(survivors) else { return };
         self.recovering.push(answer);
-        self.host.give(Input::Recover(survivors));
+        self.host.look_and_give(|life| ((), Some(Input::Recover(survivors(life)))));
         while let Ok((life, wish)) = self.wishes.try_recv() {
             self.grant(life, wish).await;
         }
@@ -152,15 +156,16 @@ impl Driver {
     fn leave(&mut self, answer: oneshot::Sender<u64>) {
         // It counts what is live now, and not at the last tick.
         self.host.give(Input::Tick);
-        let looked = self.host.look(|life| {
+        let is_gone = self.gone.is_some();
+        let looked = self.host.look_and_give(|life| {
             let is_alone = life.node.view().is_none_or(|view| view.members.len() < 2);
-            (is_alone, life.node.holdings().sessions as u64)
+            let leaves = !is_alone && !is_gone;
+            ((leaves, sessions(life)), leaves.then_some(Input::Leave))
         });
         match looked {
-            Some((false, held)) if self.gone.is_none() => {
+            Some((true, held)) => {
                 self.held = held;
                 self.leaving.push(answer);
-                self.host.give(Input::Leave);
             }
             // The answer is how many went: none, or those of the first time.
             _ => drop(answer.send(self.gone.unwrap_or(0))),
@@ -169,7 +174,7 @@ impl Driver {
 
     /// Does what a life wanted, unless it is over.
     async fn grant(&mut self, life: u64, wish: Wish) {
-        if !self.host.is_current(life) {
+        if !self.host.is_last(life) {
             return;
         }
         match wish {
@@ -188,13 +193,19 @@ impl Driver {
                 }
             }
             Wish::Retired => self.retire().await,
+            Wish::Broke(life) => {
+                tracing::error!("cluster: the protocol panicked: this server begins anew");
+                self.begin_anew(Some(*life)).await;
+            }
         }
     }
 
     /// This life is over: the process ends, or it begins anew.
     async fn retire(&mut self) {
         if self.leaving.is_empty() {
-            return self.begin_anew().await;
+            tracing::warn!("cluster: no member any more, begins anew");
+            let life = self.host.end();
+            return self.begin_anew(life).await;
         }
         if let Some(transport) = self.transport() {
             transport.leave().await;
@@ -207,17 +218,19 @@ impl Driver {
         }
     }
 
-    /// The cluster went on without this process, or yielded to another one.
-    async fn begin_anew(&mut self) {
-        tracing::warn!("cluster: no member any more, begins anew");
-        self.publish();
-        self.before = self.status.borrow().figures;
+    /// The cluster went on without this process, or yielded to another one; or its node broke.
+    async fn begin_anew(&mut self, over: Option<Life>) {
+        if let Some(life) = &over {
+            self.before = Figures::of(life, &self.tally, &self.before);
+        }
+        // Those who wait for a node that broke.
+        drop(self.host.end());
         self.status.send_modify(|status| {
             status.readiness = Readiness::NotReady("begins anew".into());
             (status.view, status.members, status.suspects) = (0, Vec::new(), Vec::new());
             status.placing = None;
         });
-        if let Some(life) = self.host.end() {
+        if let Some(life) = over {
             life.transport.leave().await;
             life.transport.close().await;
         }
@@ -229,21 +242,44 @@ impl Driver {
             sleep(PAUSE).await;
         };
         self.seeds = life.transport.seeds();
+        self.tally = Tally::default();
         self.host.begin(life);
     }
 
     fn publish(&mut self) {
         let now = Instant::now();
-        let counts = self.counted.is_none_or(|at| now.duration_since(at) >= COUNT_EVERY);
-        if counts {
-            self.counted = Some(now);
-        }
-        let (gone, before, status) = (self.gone, &self.before, &self.status);
-        self.host.look(|life| {
-            debug_assert!(gone.is_none() || life.node.phase() == Phase::Left);
-            status.send_if_modified(|status| tell(status, life, gone.is_some(), counts, before));
+        let (counts, tallies) =
+            (is_due(&mut self.counted, now, COUNT_EVERY), is_due(&mut self.tallied, now, TICK));
+        let Self { host, status, gone, before, tally, .. } = self;
+        // The status outside: who looks at it may be about to ask the node.
+        status.send_if_modified(|status| {
+            let changed = host.look(|life| {
+                debug_assert!(gone.is_none() || life.node.phase() == Phase::Left);
+                if tallies {
+                    tally.go_on(&life.node);
+                }
+                let figures = counts.then(|| Figures::of(life, tally, before));
+                tell(status, life, gone.is_some(), figures)
+            });
+            changed.unwrap_or(false)
         });
     }
+}
+
+impl Drop for Driver {
+    /// However it ends, with its runtime or by a panic: a node that nobody gives the time must not look alive.
+    fn drop(&mut self) {
+        drop(self.host.end());
+    }
+}
+
+/// Whether something is to be done that is done every so often.
+fn is_due(last: &mut Option<Instant>, now: Instant, every: Duration) -> bool {
+    let is_due = last.is_none_or(|last| now.duration_since(last) >= every);
+    if is_due {
+        *last = Some(now);
+    }
+    is_due
 }
 
 /// The members that a life hears.
@@ -254,7 +290,7 @@ fn survivors(life: &Life) -> Vec<NodeId> {
 }
 
 /// Tells what there is to see of a life. Answers whether others should look.
-fn tell(status: &mut Status, life: &Life, is_gone: bool, counts: bool, before: &Figures) -> bool {
+fn tell(status: &mut Status, life: &Life, is_gone: bool, figures: Option<Figures>) -> bool {
     let (node, me, view) = (&life.node, life.transport.me(), life.node.view());
     let readiness = if is_gone { Readiness::NotReady("left its cluster".into()) } else { node.ready() };
     let number = view.map_or(0, |view| view.number);
@@ -265,8 +301,8 @@ fn tell(status: &mut Status, life: &Life, is_gone: bool, counts: bool, before: &
         status.placing = view.cloned();
         (status.readiness, status.view, status.me, status.suspects) = (readiness, number, me, suspects);
     }
-    if counts || changed {
-        status.figures = Figures::of(life, before);
+    if let Some(figures) = figures {
+        status.figures = figures;
     }
     changed
 }

@@ -4,12 +4,38 @@ use abide_core::Metric;
 
 use super::life::Life;
 use super::status::Status;
+use crate::protocol::{Holdings, Node};
 use crate::transport::Counts;
+
+/// In how many parts everything that is held is counted, so that nobody waits long for it.
+const PARTS: u16 = 20;
+
+/// Counts what a node holds, a part of its slots at a time.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    next: u16,
+    so_far: Holdings,
+    last: Holdings,
+}
+
+impl Tally {
+    /// Counts the next part.
+    pub(super) fn go_on(&mut self, node: &Node) {
+        let slots = node.all_slots();
+        let end = slots.min(self.next.saturating_add(slots.div_ceil(PARTS)));
+        self.so_far = self.so_far + node.holdings(self.next..end);
+        self.next = end;
+        if end == slots {
+            self.last = std::mem::take(&mut self.so_far);
+            self.next = 0;
+        }
+    }
+}
 
 /// What was counted, over all lives of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Figures {
-    pub(super) sessions: u64,
+    sessions: u64,
     tombstones: u64,
     slots: u64,
     bytes: u64,
@@ -29,17 +55,17 @@ pub(super) struct Figures {
 
 impl Figures {
     /// Those of a life, and what was counted before it.
-    pub(super) fn of(life: &Life, before: &Self) -> Self {
-        let (holdings, counts) = (life.node.holdings(), life.transport.counts());
+    pub(super) fn of(life: &Life, tally: &Tally, before: &Self) -> Self {
+        let (holdings, duties, counts) = (tally.last, life.node.duties(), life.transport.counts());
         let Counts { lost, bytes_out, bytes_in, frames_out, .. } = counts;
         let events = life.node.events();
         Self {
             sessions: holdings.sessions as u64,
             tombstones: holdings.tombstones as u64,
-            slots: holdings.slots as u64,
+            slots: duties.slots as u64,
             bytes: holdings.bytes as u64,
-            lacking: holdings.lacking as u64,
-            waiting: holdings.operations as u64,
+            lacking: duties.lacking as u64,
+            waiting: duties.operations as u64,
             repairs: before.repairs + events.repairs,
             in_doubt: before.in_doubt + events.in_doubt,
             out_of_reach: before.out_of_reach + events.out_of_reach,

@@ -13,7 +13,7 @@ use super::clock::Time;
 use super::driver::{Command, Driver};
 use super::error::OpenError;
 use super::host::Host;
-use super::life::{Plan, random};
+use super::life::{Plan, random, sessions};
 use super::recent::Recent;
 use super::status::Status;
 use crate::protocol::{Answer, Request};
@@ -153,7 +153,38 @@ impl ClusterStore {
         left
     }
 
+    /// How many sessions this server keeps a copy of.
+    pub(super) fn held(&self) -> u64 {
+        self.0.host.look(sessions).unwrap_or(0)
+    }
+
     pub(super) fn seen(&self) -> Status {
         self.0.status.borrow().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_core::{LoadOptions, Readiness, SessionKey, SessionStore as _};
+
+    use super::*;
+
+    async fn until_ready(store: &ClusterStore) {
+        let ready = |status: &Status| status.readiness == Readiness::Ready;
+        timeout(Duration::from_secs(30), store.status().wait_for(ready)).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_whose_protocol_panicked_refuses_and_begins_anew_under_another_id() {
+        let store = ClusterStore::builder("127.0.0.1:0".parse().unwrap()).open().await.unwrap();
+        until_ready(&store).await;
+        let (before, key) = (store.seen().me, SessionKey::from_bytes([7; 16]));
+        store.0.host.panic();
+        let refused = store.load(&key, &LoadOptions::default()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unavailable);
+        let anew = |status: &Status| status.readiness == Readiness::Ready && status.me.id != before.id;
+        timeout(Duration::from_secs(30), store.status().wait_for(anew)).await.unwrap().unwrap();
+        assert_eq!(store.seen().me.address, before.address);
+        assert!(store.load(&key, &LoadOptions::default()).await.unwrap().is_none());
     }
 }

@@ -1,15 +1,16 @@
 //! The node of this process, called by whoever has something for it: a request by the task that makes it, a message by the
-//! task of its link, the time by the driver. So nobody waits for a task in between.
+//! task that reads it, the time by the driver. So nobody waits for a task in between.
 //!
 //! **Invariants.**
 //! 1. Every request is answered once: by the protocol, or as out of reach when the life ends that had it.
 //! 2. What comes for a life that is over reaches no later one.
 //! 3. Nothing is sent and nobody is answered while the node is locked, so whoever is called there may call again.
+//! 4. A node that panicked is as good as crashed: it is asked nothing more.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use abide_core::{Error, ErrorKind};
 use bytes::Bytes;
@@ -23,6 +24,8 @@ use crate::transport::{Event, Inbox, Transport};
 
 /// How many requests may be under way.
 const MOST: usize = 16_384;
+/// How many events are kept for a life whose links are up before it is.
+const EARLY: usize = 64;
 
 type Waiting = oneshot::Sender<Result<Answer, Error>>;
 
@@ -30,8 +33,12 @@ type Waiting = oneshot::Sender<Result<Answer, Error>>;
 #[derive(Debug)]
 pub(super) enum Wish {
     Watch(Vec<Member>),
-    Recovered { doubtful: usize },
+    Recovered {
+        doubtful: usize,
+    },
     Retired,
+    /// It panicked: another life is to begin.
+    Broke(Box<Life>),
 }
 
 /// See the [module](self).
@@ -47,6 +54,8 @@ struct State {
     life: Option<Life>,
     /// Which life that is, or was.
     number: u64,
+    /// What came for it before it began.
+    early: Vec<Input>,
     waiting: HashMap<RequestId, Waiting>,
     last: u64,
     /// Whether the driver knows that somebody waits.
@@ -79,6 +88,7 @@ impl Host {
         let state = State {
             life: None,
             number: 0,
+            early: Vec::new(),
             waiting: HashMap::new(),
             last: 0,
             hurries: false,
@@ -89,19 +99,33 @@ impl Host {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(|poisoned| {
+            self.state.clear_poison();
+            let mut state = poisoned.into_inner();
+            if let Some(life) = state.life.take() {
+                let _ = self.wishes.send((state.number, Wish::Broke(Box::new(life))));
+            }
+            state
+        })
     }
 
     /// The number of a life that is about to begin, and where its links put what they tell.
     pub(super) fn prepare(self: &Arc<Self>) -> Arc<dyn Inbox> {
         let mut state = self.state();
-        state.number += 1;
+        (state.number, state.early) = (state.number + 1, Vec::new());
         Arc::new(Letterbox { host: self.clone(), life: state.number })
     }
 
     /// The life begins for which this was prepared.
     pub(super) fn begin(&self, life: Life) {
-        self.state().life = Some(life);
+        let mut done = Done::default();
+        let mut state = self.state();
+        state.life = Some(life);
+        for input in std::mem::take(&mut state.early) {
+            state.handle_into(self, input, &mut done);
+        }
+        drop(state);
+        done.carry_out();
     }
 
     /// The life ends: whoever waits is answered that nobody knows what came of it.
@@ -134,6 +158,18 @@ impl Host {
         done.carry_out();
     }
 
+    /// Looks at the life, and gives the node what comes of that, with nothing in between.
+    pub(super) fn look_and_give<T>(&self, look: impl FnOnce(&Life) -> (T, Option<Input>)) -> Option<T> {
+        let mut state = self.state();
+        let (seen, input) = look(state.life.as_ref()?);
+        let done = input.map(|input| state.handle(self, input));
+        drop(state);
+        if let Some(done) = done {
+            done.carry_out();
+        }
+        Some(seen)
+    }
+
     /// Time passes. Answers whether somebody waits, so that it should pass in smaller steps.
     pub(super) fn tick(&self) -> bool {
         let (done, hurries) = {
@@ -157,10 +193,9 @@ impl Host {
         self.state().life.as_ref().map(look)
     }
 
-    /// Whether that is the life of now.
-    pub(super) fn is_current(&self, life: u64) -> bool {
-        let state = self.state();
-        state.number == life && state.life.is_some()
+    /// Whether that is the life of now, or the last one where there is none.
+    pub(super) fn is_last(&self, life: u64) -> bool {
+        self.state().number == life
     }
 
     /// This process left its cluster for good: from here on it reads alone.
@@ -171,6 +206,15 @@ impl Host {
     /// For tests: as if the network carried no message of the protocol.
     pub(super) fn cut_off(&self, is_cut: bool) {
         self.state().is_cut = is_cut;
+    }
+
+    /// As if the node panicked.
+    #[cfg(test)]
+    pub(super) fn panic(&self) {
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let _state = self.state();
+            panic!("on purpose");
+        }));
     }
 }
 
@@ -271,6 +315,10 @@ impl Inbox for Letterbox {
         let mut state = self.host.state();
         if state.number != self.life {
             return;
+        }
+        if state.life.is_none() {
+            let room = EARLY.saturating_sub(state.early.len());
+            return state.early.extend(inputs.into_iter().take(room));
         }
         for input in inputs {
             state.handle_into(&self.host, input, &mut done);

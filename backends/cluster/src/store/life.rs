@@ -40,6 +40,11 @@ impl Plan {
     }
 }
 
+/// How many sessions a life keeps a copy of.
+pub(super) fn sessions(life: &Life) -> u64 {
+    life.node.holdings(0..u16::MAX).sessions as u64
+}
+
 pub(super) fn random() -> Result<u64, getrandom::Error> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)?;

@@ -2,7 +2,7 @@
 //!
 //! **Invariants.**
 //! 1. Whoever connects costs a place at the [door](super::door) and some kilobytes until it showed in time that it belongs
-//!    to the cluster, and nothing else waits for it.
+//!    to the cluster, and nothing else waits for it until then.
 //! 2. A process has one link to this one: a newer one replaces it.
 //! 3. What came in is taken before more is read, so that memory is bounded. What came together is taken together.
 
@@ -20,6 +20,7 @@ use super::door::{Door, Place};
 use super::event::{Event, Received};
 use super::frame::{Frame, Kind};
 use super::greeting::answer;
+use super::lanes::Lanes;
 use super::shared::Shared;
 use super::stream::{End, Frames, Stream, send};
 use super::swim;
@@ -41,10 +42,12 @@ impl Incoming {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces a peer's link.
+    /// Replaces a peer's link, unless there is a newer one already: then this one is cancelled.
     fn replace(&self, id: NodeId, number: u64) -> CancellationToken {
-        let replaced = CancellationToken::new();
-        if let Some((_, older)) = self.links().insert(id, (number, replaced.clone())) {
+        let (mut links, replaced) = (self.links(), CancellationToken::new());
+        if links.get(&id).is_some_and(|(known, _)| *known > number) {
+            replaced.cancel();
+        } else if let Some((_, older)) = links.insert(id, (number, replaced.clone())) {
             older.cancel();
         }
         replaced
@@ -62,7 +65,7 @@ impl Incoming {
 }
 
 /// Accepts until the transport stops.
-pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, lanes: Arc<Lanes>) {
     let door = Arc::new(Door::new(&shared.settings.limits));
     loop {
         let (stream, from) = match listener.accept().await {
@@ -74,20 +77,17 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
             }
         };
         match door.admit(from.ip()) {
-            Some(place) => shared.spawn(come_in(shared.clone(), stream, from, place)),
+            Some(place) => shared.spawn(come_in(shared.clone(), lanes.clone(), stream, from, place)),
             None => shared.counters.refuse(Refusal::Crowd, from),
         }
     }
 }
 
-async fn come_in(shared: Arc<Shared>, stream: TcpStream, from: SocketAddr, place: Place) {
+async fn come_in(shared: Arc<Shared>, lanes: Arc<Lanes>, stream: TcpStream, from: SocketAddr, place: Place) {
     match greeted(&shared, stream, &place).await {
-        Ok((frames, member)) => {
-            let (lanes, number) = (shared.clone(), place.number());
-            lanes.lanes.carry(number, async move {
-                linked(&shared, frames, from, member, place.number()).await;
-            });
-        }
+        Ok((frames, member)) => lanes.carry(place.number(), async move {
+            linked(&shared, frames, from, member, place.number()).await;
+        }),
         Err(refusal) => shared.counters.refuse(refusal, from),
     }
 }

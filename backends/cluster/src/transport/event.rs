@@ -9,8 +9,9 @@ use crate::protocol::Member;
 
 /// Who takes what a transport tells.
 ///
-/// The tasks of the links call it themselves, so that no other task has to be woken for a message; several may call at
-/// once. Nothing more is read from a peer until the call returns, so what came in takes no room of its own.
+/// The tasks that read from peers call it themselves, so that no other task has to be woken for a message; several may call
+/// at once. Such a task reads nothing more, from any of its peers, until the call returns: what came in takes no room of its
+/// own.
 pub trait Inbox: fmt::Debug + Send + Sync + 'static {
     /// Takes all the events: what one peer sent, in its order. It must not wait for anything that takes long, nor for any
     /// task of the transport.

@@ -95,9 +95,9 @@ impl Transport {
         let (published, membership) = watch::channel(Membership::default());
         let (found, seeds) = watch::channel(settings.join.addresses().to_vec());
         let (lanes, tasks) = Lanes::new();
-        let shared = Arc::new(Shared::new(settings, inbox, inputs, lanes));
+        let shared = Arc::new(Shared::new(settings, inbox, inputs));
         tasks.into_iter().for_each(|lane| shared.spawn(lane.run()));
-        shared.spawn(accept(shared.clone(), listener));
+        shared.spawn(accept(shared.clone(), listener, Arc::new(lanes)));
         shared.spawn(discovery::look_up(shared.settings.clone(), found));
         shared.spawn(swim::drive(shared.clone(), to_swim, published, seeds.clone()));
         let stop = shared.stop.clone().drop_guard();

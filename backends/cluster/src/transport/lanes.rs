@@ -3,11 +3,12 @@
 //! Answers of several peers often come at once. Were there a task for each link, a second thread would be woken to share the
 //! work, which takes longer than the work does, and takes the processor from whoever has to answer.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::thread::available_parallelism;
 
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
 
 /// How many cores there are to a lane.
@@ -48,8 +49,14 @@ impl Lane {
         let mut links = FuturesUnordered::new();
         loop {
             tokio::select! {
-                Some(()) = links.next() => {}
-                Some(link) = self.0.recv() => links.push(link),
+                Some(ended) = links.next() => {
+                    let ended: Result<(), _> = ended;
+                    if ended.is_err() {
+                        tracing::error!("cluster: a link from a peer panicked");
+                    }
+                }
+                // The other links of the lane have nothing to do with a panic of this one.
+                Some(link) = self.0.recv() => links.push(AssertUnwindSafe(link).catch_unwind()),
                 else => return,
             }
         }

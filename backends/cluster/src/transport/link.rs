@@ -14,7 +14,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
@@ -120,10 +119,8 @@ async fn ask(shared: &Shared, queue: &Queue) -> Infallible {
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         pings.tick().await;
-        // Where there is no room for it, that takes the link down.
-        if queue.push(Kind::Ping, Bytes::new()).is_ok() {
-            queue.write_now(&shared.counters);
-        }
+        queue.ping();
+        queue.write_now(&shared.counters);
     }
 }
 

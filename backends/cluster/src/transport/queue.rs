@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::counts::Counters;
 use super::frame::{self, Kind};
 use super::stream::Stream;
-use super::writer::Writer;
+use super::writer::{Writer, Wrote};
 
 /// Bytes that go to the system together, unless a single frame is larger.
 const BATCH: usize = 64 << 10;
@@ -79,14 +79,25 @@ impl Queue {
     /// take longer than to write the frame.
     pub(super) fn write_now(&self, counters: &Counters) {
         let wrote = match self.writer.try_lock() {
-            Ok(mut writer) => writer.as_mut().is_some_and(|writer| {
-                writer.write_now(|batch| self.state().encode(batch), &self.moved, counters)
-            }),
+            Ok(mut writer) => writer
+                .as_mut()
+                .map(|writer| writer.write_now(|batch| self.state().encode(batch), &self.moved, counters)),
             // Somebody is at it, who may have looked for more already.
-            Err(_) => false,
+            Err(_) => None,
         };
-        if !wrote || !self.is_empty() {
-            self.changed.notify_waiters();
+        match wrote {
+            Some(Wrote::Waits) => {}
+            Some(Wrote::Batch) if self.is_empty() => {}
+            _ => self.changed.notify_waiters(),
+        }
+    }
+
+    /// Adds a ping before all that waits: how much that is must not make the other side look silent.
+    pub(super) fn ping(&self) {
+        let mut state = self.state();
+        if state.waiting.front().is_none_or(|(kind, _)| *kind != Kind::Ping) {
+            state.bytes += frame::BEFORE;
+            state.waiting.push_front((Kind::Ping, Bytes::new()));
         }
     }
 
@@ -133,6 +144,7 @@ impl Queue {
     /// A link is up for as long as the answer lives: it takes what waits, and from here on an overflow takes it down.
     pub(super) fn begin(&self, stream: WriteHalf<Stream>) -> Up<'_> {
         self.state().overflowed = false;
+        self.moved();
         *self.writer() = Some(Writer::new(stream));
         Up(self)
     }
@@ -190,6 +202,19 @@ mod tests {
 
     fn message(bytes: usize) -> Bytes {
         Bytes::from(vec![7; bytes])
+    }
+
+    #[test]
+    fn a_ping_goes_before_what_waits_and_there_is_one_at_the_most() {
+        let (queue, mut batch) = (Queue::new(10, 1_000), BytesMut::new());
+        queue.push(Kind::Message, message(1)).unwrap();
+        queue.ping();
+        queue.ping();
+        assert_eq!(queue.state().encode(&mut batch), 1);
+        let mut kinds =
+            std::iter::from_fn(|| frame::decode(&mut batch, 100).unwrap().map(|frame| frame.kind));
+        assert_eq!([kinds.next(), kinds.next(), kinds.next()], [Some(Kind::Ping), Some(Kind::Message), None]);
+        assert_eq!(queue.state().bytes, 0);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use bytes::Bytes;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,7 +17,6 @@ use super::event::{Event, Inbox};
 use super::frame::Kind;
 use super::hello::{self, Hello};
 use super::identity::Identity;
-use super::lanes::Lanes;
 use super::link;
 use super::links::{Links, Unsent};
 use super::queue::Queue;
@@ -30,22 +30,19 @@ pub(super) struct Shared {
     pub(super) counters: Counters,
     pub(super) links: Links,
     pub(super) incoming: Incoming,
-    pub(super) lanes: Lanes,
     identity: RwLock<Option<Identity>>,
     random: Mutex<SmallRng>,
     pub(super) inbox: Arc<dyn Inbox>,
     swim: mpsc::Sender<swim::Input>,
     tasks: TaskTracker,
+    /// Where the tasks run, whoever has one begin: a caller may be of a runtime that ends before this one.
+    runtime: Handle,
     pub(super) stop: CancellationToken,
 }
 
 impl Shared {
-    pub(super) fn new(
-        settings: Settings,
-        inbox: Arc<dyn Inbox>,
-        swim: mpsc::Sender<swim::Input>,
-        lanes: Lanes,
-    ) -> Self {
+    /// To be called on the runtime that carries the links.
+    pub(super) fn new(settings: Settings, inbox: Arc<dyn Inbox>, swim: mpsc::Sender<swim::Input>) -> Self {
         let hello = Hello {
             versions: hello::VERSIONS,
             cluster: settings.cluster.as_str().to_owned(),
@@ -56,12 +53,12 @@ impl Shared {
             counters: Counters::default(),
             links: Links::new(settings.limits),
             incoming: Incoming::default(),
-            lanes,
             identity: RwLock::new(settings.identity.clone()),
             random: Mutex::new(SmallRng::seed_from_u64(settings.seed)),
             inbox,
             swim,
             tasks: TaskTracker::new(),
+            runtime: Handle::current(),
             stop: CancellationToken::new(),
             settings,
         }
@@ -83,9 +80,10 @@ impl Shared {
     /// Runs until the transport stops.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move {
+        let until_stopped = async move {
             stop.run_until_cancelled(task).await;
-        });
+        };
+        self.tasks.spawn_on(until_stopped, &self.runtime);
     }
 
     /// Stops every task and waits until they are gone.

@@ -31,26 +31,36 @@ pub(super) struct Writer<S = WriteHalf<Stream>> {
     waits: bool,
 }
 
+/// How far somebody came who is not the task of the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrote {
+    /// A batch is written, or there was nothing to write.
+    Batch,
+    /// The task waits for the system, and goes on by itself.
+    Waits,
+    /// The task has to go on, or to find out that the link broke.
+    Part,
+}
+
 impl<S: AsyncWrite + Unpin> Writer<S> {
     pub(super) fn new(stream: S) -> Self {
         Self { stream, batch: BytesMut::new(), of: (0, 0), is_flushed: true, waits: false }
     }
 
-    /// Writes the next batch as far as that goes at once. False where the task has to go on: more waits, or it is to find
-    /// out that the link broke.
+    /// Writes the next batch as far as that goes at once.
     pub(super) fn write_now(
         &mut self,
         fill: impl FnMut(&mut BytesMut) -> usize,
         moved: &AtomicBool,
         counters: &Counters,
-    ) -> bool {
+    ) -> Wrote {
         if self.waits {
-            // It is woken by the system: whoever else asked would be woken in its place.
-            return true;
+            // Whoever else asked the system would be woken in its place.
+            return Wrote::Waits;
         }
         let mut context = Context::from_waker(Waker::noop());
         let wrote = self.poll_batch(&mut context, fill, moved, counters);
-        matches!(wrote, Poll::Ready(Ok(_)))
+        if matches!(wrote, Poll::Ready(Ok(_))) { Wrote::Batch } else { Wrote::Part }
     }
 
     /// Writes all that there is.
@@ -178,14 +188,17 @@ mod tests {
         let (moved, counters) = (AtomicBool::new(false), Counters::default());
         let mut writer = Writer::new(Narrow { room: 4, ..Narrow::default() });
         let mut left: Vec<&[u8]> = vec![b"first", b"second"];
-        assert!(!writer.write_now(batches(&mut left), &moved, &counters), "the task has to go on");
+        let write_now = |writer: &mut Writer<Narrow>, left: &mut Vec<&'static [u8]>| {
+            writer.write_now(batches(left), &moved, &counters)
+        };
+        assert_eq!(write_now(&mut writer, &mut left), Wrote::Part);
         assert!(moved.load(Ordering::Relaxed), "a part of it was taken");
 
         let waker = Waker::from(Arc::new(Nothing));
         let mut task = Context::from_waker(&waker);
         assert!(writer.poll_all(&mut task, batches(&mut left), &moved, &counters).is_pending());
         let asked = writer.stream.asked;
-        assert!(writer.write_now(batches(&mut left), &moved, &counters));
+        assert_eq!(write_now(&mut writer, &mut left), Wrote::Waits);
         assert_eq!(writer.stream.asked, asked, "whoever else asked would be woken in the task's place");
 
         writer.stream.room = 100;
@@ -193,7 +206,7 @@ mod tests {
         assert_eq!(writer.stream.taken, b"firstsecond");
         assert_eq!(counters.snapshot().frames_out, 2);
         left.push(b"third");
-        assert!(writer.write_now(batches(&mut left), &moved, &counters), "it goes on at once again");
+        assert_eq!(write_now(&mut writer, &mut left), Wrote::Batch);
         assert_eq!(writer.stream.taken, b"firstsecondthird");
     }
 }

@@ -41,6 +41,17 @@ async fn what_is_sent_together_to_one_peer_leaves_together() {
     assert!(flushes <= 10, "{flushes} writes for 100 questions: the detector has a few of its own");
 }
 
+#[test]
+fn a_link_that_a_caller_of_another_runtime_began_stays_when_that_runtime_ends() {
+    let carries = tokio::runtime::Runtime::new().unwrap();
+    let (one, mut two) =
+        carries.block_on(async { (Node::open(settings(1)).await, Node::open(settings(2)).await) });
+    let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    other.block_on(async { one.send(&two, "the first") });
+    drop(other);
+    carries.block_on(one.reaches(&mut two));
+}
+
 #[tokio::test]
 async fn a_refused_connection_is_told_again_and_again_and_one_that_is_not_answered_never() {
     let mut one = Node::open(settings(1)).await;
