@@ -193,13 +193,30 @@ impl Cluster {
         let since = Instant::now();
         loop {
             let Some(reason) = self.why_not_ready(seat).await else { return since.elapsed() };
-            let said = self.nodes[seat].as_ref().map(Node::said);
-            assert!(
-                since.elapsed() < PATIENCE,
-                "node {seat} does not become ready: {reason}; it said {said:?}"
-            );
+            if since.elapsed() >= PATIENCE {
+                let said = self.nodes[seat].as_ref().map(Node::said);
+                let figures = self.figures().await;
+                panic!("node {seat} does not become ready: {reason}; it said {said:?}\n{figures}");
+            }
             sleep(BETWEEN_LOOKS).await;
         }
+    }
+
+    /// What each node counts of its store, a line each.
+    async fn figures(&self) -> String {
+        let mut lines = String::new();
+        for seat in self.taken() {
+            let mut browser = self.browser(seat);
+            let look = browser.try_send(http::Method::GET, "/metrics", "");
+            let told = match tokio::time::timeout(LOOK, look).await {
+                Ok(Ok(answer)) => String::from_utf8_lossy(&answer.body).into_owned(),
+                _ => String::new(),
+            };
+            let figures = told.lines().filter_map(|line| line.strip_prefix("abide_store_"));
+            let figures: Vec<_> = figures.collect();
+            lines.push_str(&format!("node {seat}: {}\n", figures.join(", ")));
+        }
+        lines
     }
 
     /// Waits until every node is ready. Answers how long that took.
