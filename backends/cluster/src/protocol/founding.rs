@@ -17,7 +17,8 @@ use super::message::{Body, Message, Probed};
 use super::node::{Chore, Node, Phase};
 use super::slots::majority;
 use super::steps;
-use super::view::View;
+use super::transfer::Transfer;
+use super::view::{View, Views};
 
 const PROBE_EVERY: Duration = Duration::from_millis(250);
 /// How long a candidate relies on a grant after it asked for it.
@@ -79,9 +80,16 @@ impl Node {
     }
 
     fn look_again(&mut self) {
-        (self.phase, self.cluster) = (Phase::Founding, None);
-        self.views = super::view::Views::default();
-        self.founding = Founding::default();
+        self.forget_cluster();
+        (self.phase, self.founding) = (Phase::Founding, Founding::default());
+    }
+
+    /// Nothing that was known of a cluster is true of another one, nor of this one after a gap: not how far anybody was.
+    pub(crate) fn forget_cluster(&mut self) {
+        self.cluster = None;
+        (self.views, self.transfer) = (Views::default(), Transfer::default());
+        self.copies.clear();
+        self.peers.values_mut().for_each(|peer| peer.synced = 0);
     }
 
     fn ask_round(&mut self) -> u64 {
@@ -274,5 +282,58 @@ impl Node {
                 self.on_announce(message.cluster.unwrap_or_default(), &[message.from]);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_core::Timestamp;
+
+    use super::super::io::Input;
+    use super::super::message::Now;
+    use super::super::settings::Settings;
+    use super::*;
+
+    const SLOTS: u16 = 4;
+
+    fn member(id: u8) -> Member {
+        Member { id: NodeId(id.into()), address: ([10, 0, 0, id], 7_000).into() }
+    }
+
+    fn view(cluster: ClusterId, number: u64, members: &[u8]) -> View {
+        let mut members: Vec<Member> = members.iter().copied().map(member).collect();
+        members.sort();
+        View { cluster, number, members, copies: 3, slots: SLOTS, recovered: false }
+    }
+
+    /// What another one says at a time, in milliseconds.
+    fn hear(node: &mut Node, at: u64, cluster: ClusterId, view: u64, body: Body) {
+        let (from, to, beat) = (member(2), node.me.id, at as u32);
+        let message = Message { from, to, cluster: Some(cluster), view, beat, echo: 0, body };
+        give(node, at, Input::Message(message));
+    }
+
+    fn give(node: &mut Node, at: u64, input: Input) {
+        let wall = Timestamp::from_millis(1_700_000_000_000 + at);
+        node.handle(Now { elapsed: Duration::from_millis(at), wall }, input);
+    }
+
+    #[test]
+    fn who_joins_another_cluster_than_before_takes_its_slots_over_though_the_other_one_had_come_further() {
+        let mut settings = Settings::new(member(1), vec![member(2).address], 7);
+        settings.slots = SLOTS;
+        let (mut node, contacts) = (Node::new(settings), vec![member(2)]);
+        let [old, new] = [1, 2].map(|nonce| ClusterId { founded: nonce, nonce });
+        hear(&mut node, 0, old, 5, Body::Announce { cluster: old, contacts: contacts.clone() });
+        hear(&mut node, 1, old, 5, Body::Views { views: vec![view(old, 5, &[2])] });
+        hear(&mut node, 2, old, 5, Body::Synced { view: 5 });
+        (1..120).for_each(|n| give(&mut node, n * 50, Input::Tick));
+        assert_eq!((node.phase(), node.view()), (Phase::Founding, None), "it was heard of no more");
+
+        hear(&mut node, 6_000, new, 2, Body::Announce { cluster: new, contacts });
+        let views = vec![view(new, 1, &[2]), view(new, 2, &[1, 2])];
+        hear(&mut node, 6_001, new, 2, Body::Views { views });
+        assert_eq!(node.phase(), Phase::Member);
+        assert_eq!(node.lacking(), usize::from(SLOTS), "slots that are on their way");
     }
 }

@@ -11,7 +11,7 @@ use super::message::Body;
 use super::node::{Chore, Node, Phase};
 use super::paxos::{Acceptor, Next, Proposer, Step};
 use super::steps;
-use super::view::{View, Views};
+use super::view::View;
 
 const LEAD_EVERY: Duration = Duration::from_millis(100);
 const TELL_EVERY: Duration = Duration::from_millis(500);
@@ -268,7 +268,9 @@ impl Node {
         match self.phase {
             // Whoever is no member yet needs nothing of what was before, nor of a cluster that this one was recovered from.
             Phase::Joining if is_gap || self.views.current().is_none() => {
-                (self.cluster, self.views) = (Some(last.cluster), Views::default());
+                let cluster = last.cluster;
+                self.forget_cluster();
+                self.cluster = Some(cluster);
             }
             Phase::Member | Phase::Leaving if is_gap && self.cluster == Some(last.cluster) => {
                 self.step(steps::LAGS);
