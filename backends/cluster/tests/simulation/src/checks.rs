@@ -1,9 +1,10 @@
 //! What must hold once nothing is wrong any more.
 
 use std::collections::BTreeMap;
+use std::ops::Add;
 use std::time::Duration;
 
-use abide_cluster::protocol::{Node, NodeId, Phase};
+use abide_cluster::protocol::{Holdings, Key, Node, NodeId, Phase};
 
 use crate::run::Failure;
 use crate::scenario::Scenario;
@@ -29,6 +30,9 @@ pub(crate) fn comes_to_rest(scenario: &Scenario, world: &mut World) -> Option<Fa
     }
     if let Some(what) = stays_outgrown(world) {
         return Some(Failure { check: "memory is bounded", what });
+    }
+    if let Some(what) = misjudges_itself(scenario, world) {
+        return Some(Failure { check: "a node says what it holds", what });
     }
     if scenario.drains { drains(scenario, world) } else { None }
 }
@@ -63,6 +67,29 @@ fn outgrown(world: &World) -> Option<String> {
     nodes(world).into_iter().find_map(|node| {
         let kept = node.footprint().into_iter().find(|(_, count, most)| count > most);
         kept.map(|(name, count, most)| format!("{:?} keeps {count} {name}, at most {most}", node.id()))
+    })
+}
+
+/// What a node tells dashboards, against its slots.
+fn misjudges_itself(scenario: &Scenario, world: &World) -> Option<String> {
+    nodes(world).into_iter().find_map(|node| {
+        let all = node.holdings(0..scenario.slots);
+        let in_parts = (0..scenario.slots).map(|slot| node.holdings(slot..slot + 1));
+        let cells: Vec<_> = (0..scenario.slots).flat_map(|slot| node.slot_report(slot).cells).collect();
+        let count = |are_dead: bool| {
+            let is = |(key, .., is_dead): &&(Key, _, _, bool)| {
+                *is_dead == are_dead && matches!(key, Key::Session(_))
+            };
+            cells.iter().filter(is).count()
+        };
+        let is_so = in_parts.fold(Holdings::default(), Add::add) == all
+            // Some are due, and of some nothing was ever stored.
+            && all.sessions <= count(false)
+            && all.tombstones <= count(true)
+            && (all.bytes > 0 || all.sessions == 0)
+            && node.all_slots() == scenario.slots
+            && node.duties().lacking + node.duties().operations == 0;
+        (!is_so).then(|| format!("{:?} holds {all:?} and {:?}: {cells:?}", node.id(), node.duties()))
     })
 }
 
