@@ -76,16 +76,13 @@ fn misjudges_itself(scenario: &Scenario, world: &World) -> Option<String> {
         let all = node.holdings(0..scenario.slots);
         let in_parts = (0..scenario.slots).map(|slot| node.holdings(slot..slot + 1));
         let cells: Vec<_> = (0..scenario.slots).flat_map(|slot| node.slot_report(slot).cells).collect();
-        let count = |are_dead: bool| {
-            let is = |(key, .., is_dead): &&(Key, _, _, bool)| {
-                *is_dead == are_dead && matches!(key, Key::Session(_))
-            };
-            cells.iter().filter(is).count()
-        };
+        let dead = cells.iter().filter(|(.., is_dead)| *is_dead).count();
+        let alive =
+            cells.iter().filter(|(key, .., is_dead)| !is_dead && matches!(key, Key::Session(_))).count();
         let is_so = in_parts.fold(Holdings::default(), Add::add) == all
             // Some are due, and of some nothing was ever stored.
-            && all.sessions <= count(false)
-            && all.tombstones <= count(true)
+            && all.sessions <= alive
+            && all.tombstones <= dead
             && (all.bytes > 0 || all.sessions == 0)
             && node.all_slots() == scenario.slots
             && node.duties().lacking + node.duties().operations == 0;
