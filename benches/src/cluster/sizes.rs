@@ -15,7 +15,7 @@ const WARM_UP: u32 = 1_000;
 const TIMES: u32 = 1_000;
 /// Nobody asks for anything for so long.
 const IDLE: Duration = Duration::from_secs(4);
-/// A store counts once a second.
+/// A store counts what it holds a part at a time: all of it takes a second, and the one before may be under way.
 const COUNTED: Duration = Duration::from_millis(2_500);
 
 /// What was found with some number of servers.

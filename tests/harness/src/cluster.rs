@@ -12,7 +12,7 @@ use http::StatusCode;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::browser::Browser;
+use crate::browser::{Answer, Browser};
 use crate::name::Name;
 use crate::node::{Node, NodeExit};
 use crate::ports;
@@ -206,12 +206,9 @@ impl Cluster {
     async fn figures(&self) -> String {
         let mut lines = String::new();
         for seat in self.taken() {
-            let mut browser = self.browser(seat);
-            let look = browser.try_send(http::Method::GET, "/metrics", "");
-            let told = match tokio::time::timeout(LOOK, look).await {
-                Ok(Ok(answer)) => String::from_utf8_lossy(&answer.body).into_owned(),
-                _ => String::new(),
-            };
+            let told = self.look(seat, "/metrics").await;
+            let told =
+                told.map(|answer| String::from_utf8_lossy(&answer.body).into_owned()).unwrap_or_default();
             let figures = told.lines().filter_map(|line| line.strip_prefix("abide_store_"));
             let figures: Vec<_> = figures.collect();
             lines.push_str(&format!("node {seat}: {}\n", figures.join(", ")));
@@ -234,15 +231,21 @@ impl Cluster {
 
     /// Why a node is not ready, as it says itself; `None` where it is.
     pub async fn why_not_ready(&self, seat: usize) -> Option<String> {
-        let mut browser = self.browser(seat);
-        let look = browser.try_send(http::Method::GET, "/ready", "");
-        match tokio::time::timeout(LOOK, look).await {
-            Ok(Ok(answer)) if answer.status == StatusCode::OK => None,
-            Ok(Ok(answer)) => {
+        match self.look(seat, "/ready").await {
+            Ok(answer) if answer.status == StatusCode::OK => None,
+            Ok(answer) => {
                 Some(format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body).trim_end()))
             }
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("it hangs".to_owned()),
+            Err(why) => Some(why),
+        }
+    }
+
+    /// What a node answers at a path, or why it does not.
+    async fn look(&self, seat: usize, path: &str) -> Result<Answer, String> {
+        let mut browser = self.browser(seat);
+        match tokio::time::timeout(LOOK, browser.try_send(http::Method::GET, path, "")).await {
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err("it hangs".to_owned()),
         }
     }
 

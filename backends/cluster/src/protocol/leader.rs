@@ -268,9 +268,8 @@ impl Node {
         match self.phase {
             // Whoever is no member yet needs nothing of what was before, nor of a cluster that this one was recovered from.
             Phase::Joining if is_gap || self.views.current().is_none() => {
-                let cluster = last.cluster;
                 self.forget_cluster();
-                self.cluster = Some(cluster);
+                self.cluster = Some(last.cluster);
             }
             Phase::Member | Phase::Leaving if is_gap && self.cluster == Some(last.cluster) => {
                 self.step(steps::LAGS);

@@ -3,6 +3,7 @@
 //! **Invariant.** The protocol is told the time at least every [`TICK`], and every [`HASTE`] while somebody waits for more than
 //! one answer.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +11,13 @@ use abide_core::Readiness;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::error::OpenError;
 use super::figures::{Figures, Tally};
 use super::host::{Host, Wish};
 use super::life::{Life, Plan, sessions};
 use super::status::Status;
 use crate::protocol::{Input, NodeId, Phase};
-use crate::transport::Identity;
+use crate::transport::{Identity, Transport};
 
 const TICK: Duration = Duration::from_millis(50);
 /// Operations that met others on one key wait a few milliseconds.
@@ -41,14 +43,14 @@ pub(super) enum Command {
     Renew(Identity),
 }
 
-/// What reaches the task beside its commands.
+/// The task's state.
 #[derive(Debug)]
 pub(super) struct Driver {
     plan: Plan,
     host: Arc<Host>,
     commands: mpsc::Receiver<Command>,
     wishes: mpsc::UnboundedReceiver<(u64, Wish)>,
-    seeds: watch::Receiver<Vec<std::net::SocketAddr>>,
+    seeds: watch::Receiver<Vec<SocketAddr>>,
     status: watch::Sender<Status>,
     leaving: Vec<oneshot::Sender<u64>>,
     recovering: Vec<oneshot::Sender<usize>>,
@@ -71,7 +73,7 @@ impl Driver {
         host: Arc<Host>,
         commands: mpsc::Receiver<Command>,
         wishes: mpsc::UnboundedReceiver<(u64, Wish)>,
-    ) -> Result<(Self, watch::Receiver<Status>), super::error::OpenError> {
+    ) -> Result<(Self, watch::Receiver<Status>), OpenError> {
         let life = plan.begin(host.prepare()).await?;
         let (status, seen) = watch::channel(Status::new(life.transport.me()));
         let seeds = life.transport.seeds();
@@ -122,7 +124,7 @@ impl Driver {
     }
 
     /// The transport of this life.
-    fn transport(&self) -> Option<Arc<crate::transport::Transport>> {
+    fn transport(&self) -> Option<Arc<Transport>> {
         self.host.look(|life| life.transport.clone())
     }
 

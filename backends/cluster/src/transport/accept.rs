@@ -133,13 +133,13 @@ async fn receive(shared: &Shared, mut frames: Frames<Stream>, member: Member) ->
             Ok(frame) => frame,
             Err(end) => return end,
         };
-        let came = take_in(shared, &mut frames, frame, member, &mut messages);
+        let asks = take_in(shared, &mut frames, frame, member, &mut messages);
         if !messages.is_empty() {
             shared.inbox.take(&mut messages);
         }
-        match came {
-            Ok(Came { asks: false }) => {}
-            Ok(Came { asks: true }) => {
+        match asks {
+            Ok(false) => {}
+            Ok(true) => {
                 let answered = timeout(patience, send(&mut frames.stream, Kind::Pong, &[])).await;
                 if !matches!(answered, Ok(Ok(()))) {
                     return End::Gone;
@@ -150,20 +150,14 @@ async fn receive(shared: &Shared, mut frames: Frames<Stream>, member: Member) ->
     }
 }
 
-/// What came together.
-struct Came {
-    /// Whether the other side asks if the link is alive.
-    asks: bool,
-}
-
-/// Takes a frame, and those that came with it.
+/// Takes a frame, and those that came with it. Answers whether the other side asks if the link is alive.
 fn take_in(
     shared: &Shared,
     frames: &mut Frames<Stream>,
     first: Frame,
     from: Member,
     messages: &mut Vec<Event>,
-) -> Result<Came, End> {
+) -> Result<bool, End> {
     let (mut next, mut asks) = (Some(first), false);
     while let Some(frame) = next {
         match frame.kind {
@@ -183,7 +177,7 @@ fn take_in(
         }
         next = if messages.len() < BATCH { frames.ready()? } else { None };
     }
-    Ok(Came { asks })
+    Ok(asks)
 }
 
 fn note(shared: &Shared, frame: &Frame) {

@@ -127,7 +127,7 @@ impl Transport {
     }
 
     /// Tells the failure detector who has to be watched: the members of the cluster. One of which it never heard is
-    /// probed; one that it holds for down is told again as [`Event::Down`].
+    /// probed; one that it holds for down is told again as [`Event::Down`](super::Event::Down).
     ///
     /// # Cancellation
     ///

@@ -7,6 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::thread::available_parallelism;
 
+use futures_util::future::CatchUnwind;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
@@ -16,7 +17,7 @@ const CORES: usize = 4;
 
 type Link = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Where links are carried.
+/// Where links are carried: one lane at least.
 #[derive(Debug)]
 pub(super) struct Lanes(Vec<mpsc::UnboundedSender<Link>>);
 
@@ -35,22 +36,19 @@ impl Lanes {
 
     /// Has a link carried until it ends.
     pub(super) fn carry(&self, number: u64, link: impl Future<Output = ()> + Send + 'static) {
-        let count = self.0.len() as u64;
-        if let Some(lane) = self.0.get((number % count.max(1)) as usize) {
-            // Where the lane is gone, so is the transport.
-            let _ = lane.send(Box::pin(link));
-        }
+        let lane = &self.0[number as usize % self.0.len()];
+        // Where the lane is gone, so is the transport.
+        let _ = lane.send(Box::pin(link));
     }
 }
 
 impl Lane {
     /// Carries links until the transport stops.
     pub(super) async fn run(mut self) {
-        let mut links = FuturesUnordered::new();
+        let mut links = FuturesUnordered::<CatchUnwind<AssertUnwindSafe<Link>>>::new();
         loop {
             tokio::select! {
                 Some(ended) = links.next() => {
-                    let ended: Result<(), _> = ended;
                     if ended.is_err() {
                         tracing::error!("cluster: a link from a peer panicked");
                     }

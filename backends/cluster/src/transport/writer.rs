@@ -128,9 +128,6 @@ impl<S: AsyncWrite + Unpin> Writer<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::task::Wake;
-
     use super::*;
 
     /// Takes so many bytes, and no more.
@@ -166,12 +163,6 @@ mod tests {
         }
     }
 
-    struct Nothing;
-
-    impl Wake for Nothing {
-        fn wake(self: Arc<Self>) {}
-    }
-
     /// Hands out one batch after the other.
     fn batches(left: &mut Vec<&'static [u8]>) -> impl FnMut(&mut BytesMut) -> usize {
         |batch| {
@@ -194,8 +185,7 @@ mod tests {
         assert_eq!(write_now(&mut writer, &mut left), Wrote::Part);
         assert!(moved.load(Ordering::Relaxed), "a part of it was taken");
 
-        let waker = Waker::from(Arc::new(Nothing));
-        let mut task = Context::from_waker(&waker);
+        let mut task = Context::from_waker(Waker::noop());
         assert!(writer.poll_all(&mut task, batches(&mut left), &moved, &counters).is_pending());
         let asked = writer.stream.asked;
         assert_eq!(write_now(&mut writer, &mut left), Wrote::Waits);
