@@ -249,6 +249,33 @@ impl Changes {
         self.new_era.as_deref()
     }
 
+    /// Whether another new era took the place of the one that these would open, so that they were not applied and never
+    /// will be. A session that went further does not tell: theirs may have been on the way.
+    ///
+    /// ```
+    /// # use abide_core::{Changes, EraId, Keep, NewEra, Stamp, Timestamp, Token};
+    /// # let token = Token::from_bytes([1; 32]);
+    /// # let opening = |nonce| NewEra {
+    /// #     nonce,
+    /// #     user: None,
+    /// #     authenticated_at: None,
+    /// #     hard_deadline: Timestamp::MAX,
+    /// #     verifier: token.verifier(),
+    /// #     keep: Keep::All,
+    /// # };
+    /// let before = EraId::first([0; 16]);
+    /// let mut login = Changes::new(Stamp::ZERO, before);
+    /// login.open_era(opening([1; 16]));
+    /// assert!(login.lost_to(before.next([2; 16])));
+    /// assert!(!login.lost_to(before.next([1; 16])), "it is theirs");
+    /// assert!(!login.lost_to(before.next([2; 16]).next([3; 16])));
+    /// ```
+    #[must_use]
+    pub fn lost_to(&self, era: EraId) -> bool {
+        let place = self.era.number().checked_add(1);
+        place == Some(era.number()) && self.new_era().is_some_and(|new| new.nonce != era.nonce())
+    }
+
     /// The changed values.
     pub fn values(&self) -> impl Iterator<Item = (&str, &ValueChange)> {
         self.values.iter().map(|(key, change)| (&**key, change))

@@ -189,6 +189,10 @@ fn commit(record: Option<&Arc<Record>>, changes: &Changes, terms: Terms, judge: 
     match record.commit(changes, &rules) {
         Ok(Some(record)) => stored(record, Told::Stored),
         Ok(None) => Came { value: None, answer: Ok(Told::Stored) },
+        // In doubt or not: it never opened its era.
+        Err(error) if record.era().is_some_and(|era| changes.lost_to(era.id())) => {
+            Came { value: None, answer: Err(error) }
+        }
         Err(error) => match refused(error.kind(), judge) {
             Came { answer: Err(kind), .. } if kind.kind() == error.kind() => {
                 Came { value: None, answer: Err(error) }

@@ -36,12 +36,6 @@ impl ClusterStore {
         }
     }
 
-    /// Whether there is no session any more, and with it nothing of what came of a commit in doubt. While an owner is out of
-    /// reach the protocol cannot tell what that one did with it.
-    pub(super) async fn is_over(&self, key: &SessionKey, until: Instant) -> bool {
-        Instant::now() < until && matches!(self.loaded(key, until).await, Ok(None))
-    }
-
     /// Ends a session where it is that user's. Answers whether it did.
     pub(super) async fn end_of(
         &self,

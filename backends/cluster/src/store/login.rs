@@ -87,13 +87,9 @@ impl ClusterStore {
     ) -> Result<Loaded, Error> {
         let commit = |options| Request::Commit { key: *key, changes: changes.clone(), options };
         match self.settled(commit(*options), commit(options.retry(true)), until).await {
-            // Of a value that was only set nobody can say any more that it was there. Of what an update made others may know.
-            Err(error)
-                if error.kind() == ErrorKind::Ambiguous
-                    && changes.is_blind()
-                    && self.is_over(key, until).await =>
-            {
-                Err(ErrorKind::Ended.into())
+            Err(error) if error.kind() == ErrorKind::Ambiguous && Instant::now() < until => {
+                let session = self.loaded(key, until).await;
+                Err(session.ok().and_then(|session| refusal(session, &changes)).unwrap_or(error))
             }
             answer => stored(answer?),
         }
@@ -295,6 +291,19 @@ fn opened_by(key: &SessionKey, before: Option<&Record>, changes: &Changes, began
 /// asked for the barrier again; a renewal is not, for whoever raised the barrier spared its session.
 fn is_fresh(record: &Record, began: Timestamp) -> bool {
     record.era().and_then(Era::authenticated_at).is_some_and(|at| at >= began)
+}
+
+/// Why a commit in doubt surely was refused, by what is there after it; `None` where that does not tell. While an owner is out of
+/// reach the protocol cannot tell what that one did with it.
+fn refusal(session: Option<Loaded>, changes: &Changes) -> Option<Error> {
+    match session {
+        // Of a value that was only set nobody can say any more that it was there. Of what an update made others may know.
+        None => changes.is_blind().then(|| ErrorKind::Ended.into()),
+        Some(Loaded { record, .. }) => {
+            let era = record.era().filter(|era| changes.lost_to(era.id()));
+            era.map(|_| ErrorKind::Superseded.into())
+        }
+    }
 }
 
 /// The session as it is stored, which may have ended since.

@@ -161,7 +161,8 @@ pub trait SessionStore: Send + Sync + fmt::Debug + 'static {
     /// store that holds nothing alone answers at once.
     ///
     /// Meanwhile and afterwards it answers reads as before. It takes writes too, unless they would be lost: such a one
-    /// is [`Unavailable`](crate::ErrorKind::Unavailable), so that what was handed over is what everybody saw last. A
-    /// drain that fails leaves the store as it was.
+    /// is [`Unavailable`](crate::ErrorKind::Unavailable), so that what was handed over is what everybody saw last.
+    /// One that is under way when the drain is done may be [`Ambiguous`](crate::ErrorKind::Ambiguous). A drain that fails
+    /// leaves the store as it was.
     async fn drain(&self, deadline: Duration) -> Result<Drained, Error>;
 }
