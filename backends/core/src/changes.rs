@@ -253,19 +253,11 @@ impl Changes {
     /// will be. A session that went further does not tell: theirs may have been on the way.
     ///
     /// ```
-    /// # use abide_core::{Changes, EraId, Keep, NewEra, Stamp, Timestamp, Token};
-    /// # let token = Token::from_bytes([1; 32]);
-    /// # let opening = |nonce| NewEra {
-    /// #     nonce,
-    /// #     user: None,
-    /// #     authenticated_at: None,
-    /// #     hard_deadline: Timestamp::MAX,
-    /// #     verifier: token.verifier(),
-    /// #     keep: Keep::All,
-    /// # };
+    /// # use abide_core::{Changes, EraId, NewEra, Stamp, Timestamp, Token};
+    /// # let verifier = Token::from_bytes([1; 32]).verifier();
     /// let before = EraId::first([0; 16]);
     /// let mut login = Changes::new(Stamp::ZERO, before);
-    /// login.open_era(opening([1; 16]));
+    /// login.open_era(NewEra::new([1; 16], verifier, Timestamp::MAX));
     /// assert!(login.lost_to(before.next([2; 16])));
     /// assert!(!login.lost_to(before.next([1; 16])), "it is theirs");
     /// assert!(!login.lost_to(before.next([2; 16]).next([3; 16])));

@@ -8,7 +8,7 @@ use abide_core::Stamp;
 
 use super::edit::{Edit, answered};
 use super::ids::Ballot;
-use super::message::{No, What};
+use super::message::What;
 use super::node::Node;
 use super::operation::{OperationId, Stage, Then, Work};
 use super::states::States;
@@ -66,11 +66,7 @@ impl Node {
         let Some(operation) = self.operations.under_way.get_mut(&id) else { return };
         let Stage::Preparing { ballot, states } = &operation.stage else { return };
         let ballot = *ballot;
-        let overtaken = states.refused.values().filter_map(|no| match no {
-            No::Overtaken(by) => Some(*by),
-            _ => None,
-        });
-        operation.beyond = overtaken.fold(operation.beyond, Ballot::max);
+        operation.beyond = states.overtaken().map_or(operation.beyond, |by| operation.beyond.max(by));
         let Some(operation) = self.operations.under_way.get(&id) else { return };
         let Stage::Preparing { states, .. } = &operation.stage else { return };
         if self.is_hopeless(operation, states) {

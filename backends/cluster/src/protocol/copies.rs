@@ -161,8 +161,12 @@ impl Node {
         let copy = copy.ok_or(No::NotServing)?;
         match ask.what {
             What::Read { body } => {
-                let nothing = || Cell::default().state(body);
-                Ok(copy.cells.get(&ask.key).map_or_else(nothing, |cell| cell.state(body)))
+                let trusts = variant == Some(Variant::TrustHearsay);
+                match copy.cells.get(&ask.key) {
+                    None => Ok(Cell::default().state(body)),
+                    Some(cell) if cell.is_hearsay() && !trusts => Err(No::Overtaken(cell.promised)),
+                    Some(cell) => Ok(cell.state(body)),
+                }
             }
             What::Prepare { ballot, has } => {
                 let cell = copy.cell(ask.key, ballot)?;

@@ -287,3 +287,44 @@ fn told(told: Told, held: &Held) -> Answer {
         Told::Ended { was_live } => Answer::Ended(EndOutcome::new(was_live)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use abide_core::{EraId, NewEra, NewRecord, Stamps, Token, Verifier};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    fn login(stamps: &Stamps, era: EraId, nonce: u8) -> Arc<Changes> {
+        let mut changes = Changes::new(stamps.next(NOW), era);
+        let verifier = Verifier::from_bytes([nonce; 16]);
+        changes.open_era(NewEra::new([nonce; 16], verifier, Timestamp::MAX));
+        Arc::new(changes)
+    }
+
+    /// What is answered to a login in doubt of which nothing is remembered.
+    fn answer(held: &Held, changes: &Arc<Changes>) -> Result<Told, ErrorKind> {
+        let terms = Terms { began: NOW, max_weight: 10_000, value_overhead: 0, retry: false };
+        let judge = Judge { now: NOW, in_doubt: true, is_entrusted: false, variant: None };
+        let edit = Edit::Commit { changes: changes.clone(), terms };
+        edit.decided(held, judge, Ballot::floor(NOW)).answer.map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn a_login_in_doubt_knows_that_another_one_took_its_place_and_not_what_came_before_a_third() {
+        let (stamps, token) = (Stamps::new(7), Token::from_bytes([1; 32]));
+        let record = Record::create(NewRecord::new(stamps.next(NOW), [0; 16], token.verifier(), NOW));
+        let era = record.era().unwrap().id();
+        let apply = |record: &Record, changes: &Changes| {
+            record.commit(changes, &abide_core::CommitRules::at(NOW)).unwrap().unwrap()
+        };
+        let held = |record: Record| Some(Value::Session(Arc::new(record), Deeds::default()));
+        let (mine, theirs) = (login(&stamps, era, 1), login(&stamps, era, 2));
+        assert_eq!(answer(&held(apply(&record, &mine)), &mine), Ok(Told::Stored));
+        let taken = apply(&record, &theirs);
+        let third = apply(&taken, &login(&stamps, taken.era().unwrap().id(), 3));
+        assert_eq!(answer(&held(taken), &mine), Err(ErrorKind::Superseded));
+        assert_eq!(answer(&held(third), &mine), Err(ErrorKind::Ambiguous));
+    }
+}

@@ -1,7 +1,8 @@
 //! A read: what a majority of the owners holds.
 //!
 //! **Invariant.** It answers what a majority holds alike; where copies differ, their join is stored by a majority *before*
-//! the answer, so that no later read can find less. Where a promise stands in the way, it is decided by ballot.
+//! the answer, so that no later read can find less. Where a promise stands in the way, or an owner has what it holds by hearsay
+//! alone, it is decided by ballot.
 
 use super::edit::Edit;
 use super::ids::{Ballot, NodeId};
@@ -35,10 +36,13 @@ impl Node {
     pub(crate) fn read_on(&mut self, id: OperationId) {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
         let Stage::Reading { states } = &operation.stage else { return };
-        if self.is_hopeless(operation, states) {
-            return self.wait(id);
-        }
+        let hearsay = states.overtaken();
         let is_mend = matches!(operation.work, Work::Mend);
+        let answered = states.told.len() + states.refused.len();
+        let is_known_of = hearsay.is_some() && (is_mend || answered >= self.needed(operation));
+        if is_known_of || self.is_hopeless(operation, states) {
+            return self.find_out(id, hearsay);
+        }
         let needed = if is_mend { operation.owners.len() } else { self.needed(operation) };
         if states.told.len() < needed {
             return;
@@ -47,7 +51,7 @@ impl Node {
             .told
             .values()
             .any(|state| states.like(state.generation, state.digest).len() >= needed && !is_mend);
-        let everybody = states.told.len() + states.refused.len() == operation.owners.len();
+        let everybody = answered == operation.owners.len();
         match states.best() {
             Some((generation, value)) => {
                 let like = states.like(generation, digest(&value)).len();
@@ -61,6 +65,16 @@ impl Node {
             None if !alike || everybody => self.ask_for_bodies(id),
             None => {}
         }
+    }
+
+    /// Owners do not serve, or have what they hold by hearsay: then a ballot above what they promised finds out.
+    fn find_out(&mut self, id: OperationId, hearsay: Option<Ballot>) {
+        let Some(promised) = hearsay else { return self.wait(id) };
+        self.step(steps::READ_HEARSAY);
+        if let Some(operation) = self.operations.under_way.get_mut(&id) {
+            operation.beyond = operation.beyond.max(promised);
+        }
+        self.decide(id);
     }
 
     fn ask_for_bodies(&mut self, id: OperationId) {

@@ -8,8 +8,10 @@
 //! 2. `generation <= promised`. Nothing of a lower ballot than `promised` is stored.
 //! 3. A blind write is taken only into the generation it was made for, and only while nothing above that generation is
 //!    promised. So what a majority took into a generation was seen by every proposer of a later one.
-//! 4. A higher generation replaces a lower one whole; within one generation copies join.
-//! 5. What was forgotten leaves a floor: a key that nothing is held of counts as promised to the highest ballot that was ever
+//! 4. What another copy told below a promise is hearsay: its ballot may have been overtaken before a majority stored it, however
+//!    many hold it by now. No read rests on it until a ballot stores it, or something else, once more.
+//! 5. A higher generation replaces a lower one whole; within one generation copies join.
+//! 6. What was forgotten leaves a floor: a key that nothing is held of counts as promised to the highest ballot that was ever
 //!    forgotten beside it. So no ballot wins that is lower than one that another owner still remembers, and a promise is kept
 //!    also where its key is forgotten meanwhile.
 
@@ -30,8 +32,9 @@ pub(crate) struct Cell {
     pub(crate) promised: Ballot,
     held: Held,
     digest: Digest,
-    /// Since when it is as it is, in milliseconds: tombstones go by their age.
-    since: u64,
+    /// Since when it is as it is, in full seconds: tombstones go by their age.
+    since: u32,
+    is_hearsay: bool,
     /// Since when all owners are known to have this tombstone, and in which view.
     pub(crate) settled: Option<Box<(u64, Duration)>>,
 }
@@ -74,7 +77,7 @@ impl Cell {
 
     /// Since when it is as it is.
     pub(crate) fn since(&self) -> Duration {
-        Duration::from_millis(self.since)
+        Duration::from_secs(self.since.into())
     }
 
     pub(crate) fn digest(&self) -> Digest {
@@ -109,6 +112,11 @@ impl Cell {
         Ok(())
     }
 
+    /// Whether nobody may take what is held for stored by a majority: see the invariants.
+    pub(crate) fn is_hearsay(&self) -> bool {
+        self.is_hearsay
+    }
+
     /// Takes over what another copy holds, its promise included.
     pub(crate) fn absorb(&mut self, generation: Ballot, promised: Ballot, value: &Held, now: Duration) {
         if generation > self.generation {
@@ -117,7 +125,13 @@ impl Cell {
         } else if generation == self.generation {
             self.hold(join(&self.held, value), now);
         }
+        self.learn_promise(promised);
+    }
+
+    /// Another copy promised this, or may have.
+    pub(crate) fn learn_promise(&mut self, promised: Ballot) {
         self.promised = self.promised.max(promised).max(self.generation);
+        self.is_hearsay = self.promised > self.generation;
     }
 
     /// Takes a blind write into `generation`.
@@ -148,7 +162,8 @@ impl Cell {
     fn hold(&mut self, held: Held, now: Duration) {
         let new = digest(&held);
         if new != self.digest {
-            let since = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+            // Rather younger than it is.
+            let since = u32::try_from(now.as_secs().saturating_add(1)).unwrap_or(u32::MAX);
             (self.digest, self.since, self.settled) = (new, since, None);
         }
         self.held = held;
@@ -180,6 +195,24 @@ mod tests {
         assert_eq!(cell.store(ballot(1), &value(1), Duration::ZERO), Err(Nack::Overtaken(ballot(2))));
         cell.store(ballot(2), &value(1), Duration::ZERO).unwrap();
         assert_eq!(cell.promise(ballot(2)), Err(Nack::Overtaken(ballot(2))), "a ballot decides once");
+    }
+
+    #[test]
+    fn what_another_copy_told_below_a_promise_is_hearsay_until_a_ballot_stores_it() {
+        let mut cell = Cell::default();
+        cell.store(ballot(1), &value(1), Duration::ZERO).unwrap();
+        cell.promise(ballot(3)).unwrap();
+        assert!(!cell.is_hearsay(), "it took this before it promised anything above it");
+        cell.absorb(ballot(2), ballot(2), &value(2), Duration::ZERO);
+        assert!(cell.is_hearsay(), "whoever has the promise does not know of it");
+        cell.promise(ballot(4)).unwrap();
+        assert!(cell.is_hearsay(), "nor does whoever has this one too");
+        cell.store(ballot(4), &value(2), Duration::ZERO).unwrap();
+        assert!(!cell.is_hearsay());
+        cell.learn_promise(ballot(5));
+        assert!(cell.is_hearsay(), "who promised that may not have known of it");
+        cell.absorb(ballot(6), ballot(6), &value(3), Duration::ZERO);
+        assert!(!cell.is_hearsay(), "nothing above it was promised");
     }
 
     #[test]

@@ -30,6 +30,12 @@ impl States {
         Some((highest, joined))
     }
 
+    /// The highest ballot that stood in the way.
+    pub(crate) fn overtaken(&self) -> Option<Ballot> {
+        let by = |no: &No| if let No::Overtaken(by) = no { Some(*by) } else { None };
+        self.refused.values().filter_map(by).max()
+    }
+
     /// Who told exactly this.
     pub(crate) fn like(&self, generation: Ballot, digest: Digest) -> Vec<NodeId> {
         let same = |state: &State| state.generation == generation && state.digest == digest;

@@ -42,6 +42,7 @@ steps! {
     READS = "read: asks the owners",
     READ_DIFFERS = "read: copies differ, asks for all of them",
     READ_EXPIRES = "read: found a session past its deadline, and ends it",
+    READ_HEARSAY = "read: an owner has what it holds by hearsay, so a ballot finds out",
     READ_STORES = "read: stores what it found before it answers",
     RECOVERS = "recover: founds a cluster of what is left",
     RECOVERED = "recover: goes on in the new cluster",

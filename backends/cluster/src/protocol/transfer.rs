@@ -86,7 +86,7 @@ impl Taking {
     fn absorb(&mut self, entries: Vec<(Entry, Held)>, floor: Ballot, now: Duration) {
         let told: BTreeSet<Key> = entries.iter().map(|(entry, _)| entry.key).collect();
         for (_, cell) in self.cells.iter_mut().filter(|(key, _)| !told.contains(key)) {
-            cell.promised = cell.promised.max(floor);
+            cell.learn_promise(floor);
         }
         for (entry, held) in entries {
             let Ok(cell) =

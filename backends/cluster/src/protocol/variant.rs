@@ -26,6 +26,8 @@ pub enum Variant {
     WritesPastPromises,
     /// A copy is handed over without what was promised.
     ForgetPromises,
+    /// A read rests on what a copy was told below a promise.
+    TrustHearsay,
     /// Each node judges deadlines by its own clock.
     OwnClock,
     /// What is forgotten leaves no floor under the ballots that follow.
@@ -37,7 +39,7 @@ pub enum Variant {
 impl Variant {
     /// All of them.
     #[cfg(feature = "__variants")]
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::AcknowledgeAcrossViews,
         Self::CountAtOnce,
         Self::SyncFromOne,
@@ -48,6 +50,7 @@ impl Variant {
         Self::CompareAtOneOwner,
         Self::WritesPastPromises,
         Self::ForgetPromises,
+        Self::TrustHearsay,
         Self::OwnClock,
         Self::NoFloor,
         Self::NoDeeds,

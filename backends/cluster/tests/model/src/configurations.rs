@@ -45,6 +45,10 @@ pub fn larger() -> Vec<Named> {
             Config::of(&[0b0111, 0b0111], &[Write, Update]),
         ),
         ("two updates while a view changes nobody", Config::of(&[0b0111, 0b0111], &[Update, Update])),
+        (
+            "two updates and a read while a view changes nobody",
+            Config::of(&[0b0111, 0b0111], &[Update, Update, Read]),
+        ),
         ("an end while an owner goes and comes back", Config::of(&back, &[End])),
         ("a write and an end while an owner is replaced", Config::two_views(&[Write, End])),
         (

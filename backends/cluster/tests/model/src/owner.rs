@@ -18,6 +18,7 @@ pub(crate) fn answers(config: &Config, node: &Node, at: u8, view: u8) -> bool {
 /// What the owner tells, and does to its cell; nothing where it refuses.
 pub(crate) fn answer(config: &Config, cell: &mut Cell, ask: &Ask) -> Option<(Ballot, Held)> {
     match ask.what {
+        What::Read if cell.is_hearsay && !config.is_broken(Variant::TrustHearsay) => return None,
         What::Read => {}
         What::Prepare(ballot) => promise(cell, ballot)?,
         What::Store(ballot, held) => store(cell, ballot, held)?,
@@ -45,6 +46,7 @@ pub(crate) fn absorb(cell: &mut Cell, generation: Ballot, promised: Ballot, held
         hold(cell, cell.held.join(held));
     }
     cell.promised = cell.promised.max(promised).max(cell.generation);
+    cell.is_hearsay = cell.promised > cell.generation;
 }
 
 /// `Cell::write`.

@@ -83,6 +83,8 @@ pub struct Cell {
     pub promised: Ballot,
     /// The value.
     pub held: Held,
+    /// Whether another copy told it, below a promise.
+    pub is_hearsay: bool,
     /// In which view all owners are known to have this tombstone.
     pub settled: Option<u8>,
     /// Which operations had begun by then: their messages are dead before the tombstone goes.

@@ -71,3 +71,8 @@ fn a_ballot_below_what_others_forgot_loses_a_login() {
 fn a_promise_that_is_left_behind_lets_a_ballot_win_that_was_lost() {
     caught_by(Variant::ForgetPromises, "a promise outlives the view it was given in");
 }
+
+#[test]
+fn a_read_that_rests_on_hearsay_shows_what_is_lost_later() {
+    caught_by(Variant::TrustHearsay, "no read rests on hearsay");
+}

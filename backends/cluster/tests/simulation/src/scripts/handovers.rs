@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use abide_cluster::protocol::{Answer, Input, Node, Variant};
-use abide_core::{Error, SessionKey};
+use abide_core::{Error, Loaded, SessionKey};
 
 use crate::director::Director;
 use crate::event::What;
@@ -106,6 +106,47 @@ pub(super) fn forgotten_promise(seed: u64, variant: Option<Variant>) -> Outcome 
         Some(if_acknowledged(&mut director, &answer, key, "later"))
     })();
     director.judged("what was acknowledged stays", what.unwrap_or(Ok(())))
+}
+
+/// An update reaches its proposer's own copy alone, and so does a later one that had the promises of the other two. The view changes,
+/// and all but the second proposer take the first update over, below the promise for the second. Whoever reads there finds the
+/// first one everywhere, though a ballot that does not know it may still win.
+pub(super) fn hearsay(seed: u64, variant: Option<Variant>) -> Outcome {
+    let mut director = Director::new(seed, variant, |scenario| scenario.copies = 5);
+    let [other, first, second] = by_id(&director);
+    let what = (|| {
+        let key = director.create(other, IDLE)?;
+        let loaded = director.load(other, key).ok()??;
+        for (proposes, name) in [(first, "first"), (second, "second")] {
+            let update = director.updates(key, &loaded, name)?;
+            director.strike(Fault::Lost("store", Some(proposes), None, LONG));
+            let ticket = director.begin(proposes, update);
+            director.pass_ms(20);
+            // What it tries again reaches nobody.
+            director.strike(Fault::Isolated(proposes, Duration::from_millis(1_200)));
+            let _ = director.answer(ticket);
+            director.pass_ms(200);
+            director.world.mend_network();
+        }
+        director.strike(Fault::Lost("pulled", Some(second), None, LONG));
+        director.strike(Fault::Lost("reply", Some(second), None, LONG));
+        let before = director.view(other);
+        director.strike(Fault::Start(3));
+        director.until(|world| {
+            [other, first, 3].iter().all(|at| {
+                let node = world.processes[*at].node.as_ref();
+                node.is_some_and(|node| node.has_synced() && node.view().is_some_and(|v| v.number > before))
+            })
+        });
+        let seen = director.load(other, key).ok()??;
+        director.pass(LONG);
+        let shows = |loaded: &Loaded, name| loaded.record.value(name).is_some();
+        let later = director.load(second, key).ok()??;
+        let is_lost = |name| shows(&seen, name) && !shows(&later, name);
+        let lost = ["first", "second"].into_iter().find(|name| is_lost(*name));
+        Some(lost.map_or(Ok(()), |name| Err(format!("{name} was seen, and is gone"))))
+    })();
+    director.judged("what was seen stays", what.unwrap_or(Ok(())))
 }
 
 /// Four members keep everything; one is dead, and another one leaves. A new one hears from two of the four before the one that

@@ -24,11 +24,12 @@ pub struct Script {
 }
 
 /// All of them.
-pub const SCRIPTS: [Script; 18] = [
+pub const SCRIPTS: [Script; 19] = [
     Script { name: "what ended while an owner was away stays so", run: graves::ends_missed },
     Script { name: "a write that a handover overtakes is not acknowledged", run: handovers::late_write },
     Script { name: "a new owner takes over though a giver dies", run: handovers::giver_dies },
     Script { name: "a promise outlives the view it was given in", run: handovers::forgotten_promise },
+    Script { name: "no read rests on hearsay", run: handovers::hearsay },
     Script { name: "an operation that a minority stored stays in doubt", run: doubts::refused_write_back },
     Script { name: "sessions end at their deadline, whatever one clock shows", run: clocks::deadlines },
     Script { name: "the last member's clock ends nothing", run: clocks::last_clock },
