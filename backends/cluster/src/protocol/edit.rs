@@ -290,7 +290,7 @@ fn told(told: Told, held: &Held) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use abide_core::{EraId, NewEra, NewRecord, Stamps, Token, Verifier};
+    use abide_core::{CommitRules, EraId, NewEra, NewRecord, Stamps, Token, Verifier};
 
     use super::*;
 
@@ -317,7 +317,7 @@ mod tests {
         let record = Record::create(NewRecord::new(stamps.next(NOW), [0; 16], token.verifier(), NOW));
         let era = record.era().unwrap().id();
         let apply = |record: &Record, changes: &Changes| {
-            record.commit(changes, &abide_core::CommitRules::at(NOW)).unwrap().unwrap()
+            record.commit(changes, &CommitRules::at(NOW)).unwrap().unwrap()
         };
         let held = |record: Record| Some(Value::Session(Arc::new(record), Deeds::default()));
         let (mine, theirs) = (login(&stamps, era, 1), login(&stamps, era, 2));
