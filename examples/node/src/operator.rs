@@ -105,10 +105,18 @@ pub(crate) async fn tell_to_recover(path: &Path) -> Result<String, String> {
     let unheard = |error: &dyn fmt::Display| format!("no node listens at {}: {error}", path.display());
     let asked = async {
         let mut stream = UnixStream::connect(path).await?;
-        stream.write_all(format!("{RECOVER}\n").as_bytes()).await?;
         let mut said = String::new();
-        stream.read_to_string(&mut said).await?;
-        io::Result::Ok(said)
+        let answered = async {
+            stream.write_all(format!("{RECOVER}\n").as_bytes()).await?;
+            stream.read_to_string(&mut said).await
+        };
+        match answered.await {
+            // It hangs up on whom it does not listen to, as soon as it sees who that is.
+            Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                Err(error)
+            }
+            _ => io::Result::Ok(said),
+        }
     };
     let said =
         timeout(PATIENCE, asked).await.map_err(|late| unheard(&late))?.map_err(|error| unheard(&error))?;

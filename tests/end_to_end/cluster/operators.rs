@@ -1,5 +1,7 @@
 //! What the operator of a cluster does.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::time::Duration;
 
 use abide_harness::{Browser, Certificates, Cluster, Node};
@@ -65,9 +67,9 @@ async fn a_new_secret_takes_the_place_of_the_old_one_while_nodes_run() {
     let mut cluster = Cluster::together(3).await;
     let browser = promises::signed_in(cluster.address(0)).await;
     let file = cluster.path("secret");
-    let (old, new) = (std::fs::read_to_string(&file).unwrap(), "5e".repeat(32));
+    let (old, new) = (fs::read_to_string(&file).unwrap(), "5e".repeat(32));
     for secrets in [format!("{old}\n{new}\n"), format!("{new}\n{old}\n"), format!("{new}\n")] {
-        std::fs::write(&file, secrets).unwrap();
+        fs::write(&file, secrets).unwrap();
         all_hang_up(&cluster).await;
     }
     another_gets_in(&mut cluster, &browser).await;
@@ -126,4 +128,30 @@ async fn a_node_whose_sessions_are_in_no_cluster_has_nothing_to_recover_and_noth
     assert!(socket.exists());
     assert!(Node::start(&variables).await.terminate().await.status.success());
     assert!(!socket.exists(), "it goes with the node");
+}
+
+/// Whom every system has, and nobody runs anything as.
+const NOBODY: u32 = 65_534;
+
+#[tokio::test]
+async fn a_node_does_not_take_the_word_of_another_user_who_gets_at_its_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    if fs::metadata(folder.path()).unwrap().uid() != 0 {
+        return println!("only root can be another user: 1 test did not run");
+    }
+    let socket = folder.path().join("admin");
+    let variables = [("ADMIN_SOCKET", socket.to_str().unwrap())];
+    let node = Node::start(&variables).await;
+    for (path, mode) in [(folder.path(), 0o755), (&*socket, 0o777)] {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+    let words = ["recover", "--others-are-gone"];
+    let exit = Node::run_as(NOBODY, folder.path(), &words, &variables).await;
+    assert!(
+        !exit.status.success() && exit.stderr.contains("does not take the word of this user"),
+        "{exit:?}"
+    );
+    assert!(!node.said().contains("told to recover"), "{}", node.said());
+    let exit = Node::run_with(&words, &variables).await;
+    assert!(exit.stderr.contains("nothing to recover"), "root is heard: {exit:?}");
 }

@@ -1,7 +1,7 @@
 //! `examples/node` as a real process, built once for each test program.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -73,6 +73,26 @@ impl Node {
     /// Where it does not end.
     pub async fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> NodeExit {
         let mut child = command(&[], variables).args(arguments).spawn().expect("the node starts");
+        let stderr = Stderr::read(&mut child);
+        exit(child, stderr).await
+    }
+
+    /// Runs it as another user, with these arguments, to its end. Only root can. The binary is copied into `folder`, for that user
+    /// to get at it.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not start.
+    pub async fn run_as(
+        user: u32,
+        folder: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> NodeExit {
+        let copy = folder.join("node");
+        std::fs::copy(binary(), &copy).expect("the binary is copied");
+        let mut child =
+            command_of(&copy, variables).args(arguments).uid(user).spawn().expect("the node starts");
         let stderr = Stderr::read(&mut child);
         exit(child, stderr).await
     }
@@ -202,14 +222,18 @@ async fn exit(mut child: Child, mut stderr: Stderr) -> NodeExit {
 }
 
 fn command(runner: &[String], variables: &[(&str, &str)]) -> Command {
-    let mut command = match runner {
-        [] => Command::new(binary()),
+    match runner {
+        [] => command_of(binary(), variables),
         [runner, arguments @ ..] => {
-            let mut command = Command::new(runner);
+            let mut command = command_of(Path::new(runner), variables);
             command.args(arguments).arg(binary());
             command
         }
-    };
+    }
+}
+
+fn command_of(program: &Path, variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
     // The node's settings are those of the test alone, also where the tests run with settings of their own.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ABIDE_") {
