@@ -70,9 +70,9 @@ fn outgrown(world: &World) -> Option<String> {
     })
 }
 
-/// What a node tells dashboards, against its slots.
+/// What a node tells dashboards, against its slots. Who began anew since all came to rest has none yet.
 fn misjudges_itself(scenario: &Scenario, world: &World) -> Option<String> {
-    nodes(world).into_iter().find_map(|node| {
+    nodes(world).into_iter().filter(|node| node.view().is_some()).find_map(|node| {
         let all = node.holdings(0..scenario.slots);
         let in_parts = (0..scenario.slots).map(|slot| node.holdings(slot..slot + 1));
         let cells: Vec<_> = (0..scenario.slots).flat_map(|slot| node.slot_report(slot).cells).collect();
