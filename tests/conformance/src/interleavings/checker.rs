@@ -11,8 +11,11 @@ use super::history::seconds;
 use super::model::{Came, Float, Life, State};
 use super::steps::Step;
 
+/// What is said of a history that nobody knows of whether there is an order: it says nothing either way.
+pub const GIVEN_UP: &str = "the search was given up";
+
 /// More states than almost any search needs: one history of the cluster in 200 000, with a dozen changes that nobody answered for,
-/// takes more than this, and gigabytes. It is told as given up, which says nothing either way: look again with a larger bound.
+/// takes more than this, and gigabytes.
 const MOST: usize = 2_000_000;
 
 /// A step on the way that the model accepts.
@@ -125,7 +128,7 @@ impl Search<'_> {
 impl std::fmt::Display for Stuck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.gave_up {
-            writeln!(f, "the search was given up after {MOST} states; the furthest:")?;
+            writeln!(f, "{GIVEN_UP} after {MOST} states; the furthest:")?;
         }
         writeln!(f, "explained, in this order:")?;
         for taken in &self.way {

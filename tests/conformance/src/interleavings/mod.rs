@@ -77,6 +77,7 @@ mod tally;
 use abide_core::Timestamp;
 
 pub use check::{Driver, Violation, check_history, check_seed, check_seeds};
+pub use checker::GIVEN_UP;
 pub use client::{Boxed, Calls, Client, Cookie, Handler, Response, View};
 pub use network::{Counts, Fault, Network, Post, Traffic};
 pub use plan::{

@@ -19,6 +19,8 @@ const USAGE: &str = "usage: abide-simulation [--seeds COUNT] [--from SEED] [--sc
 
 /// From how many seeds on everything must have happened.
 const LONG: u64 = 1_000;
+/// Of so many seeds one may have a history that is too long to be decided.
+const DECIDED: u64 = 10_000;
 /// After how many failing seeds a run ends.
 const FAILURES: usize = 20;
 
@@ -92,6 +94,7 @@ struct Found {
     coverage: Coverage,
     failed: Vec<(u64, Failure)>,
     done: u64,
+    undecided: u64,
 }
 
 /// Takes seeds until there are none, or too many fail.
@@ -106,9 +109,16 @@ fn work(options: &Options, next: &AtomicU64, found: &Mutex<Found>, began: Instan
         let mut found = lock(found);
         found.coverage.add(&outcome.coverage);
         found.done += 1;
-        if let Some(failure) = outcome.failure {
-            println!("seed {seed} fails: {}", failure.check);
-            found.failed.push((seed, failure));
+        match outcome.failure {
+            Some(failure) if failure.is_undecided() => {
+                println!("seed {seed} has a history that is too long to be decided");
+                found.undecided += 1;
+            }
+            Some(failure) => {
+                println!("seed {seed} fails: {}", failure.check);
+                found.failed.push((seed, failure));
+            }
+            None => {}
         }
         if found.done % 1_000 == 0 {
             let rate = found.done as f64 / began.elapsed().as_secs_f64() * 60.0;
@@ -133,7 +143,8 @@ fn simulate(options: &Options) -> Result<(), String> {
             scope.spawn(|| work(options, &next, &found, began));
         }
     });
-    let Found { coverage, mut failed, .. } = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Found { coverage, mut failed, undecided, .. } =
+        found.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!("{coverage}");
     failed.sort_unstable_by_key(|(seed, _)| *seed);
     if let Some((seed, failure)) = failed.first() {
@@ -146,7 +157,11 @@ fn simulate(options: &Options) -> Result<(), String> {
     if options.seeds >= LONG && options.variant.is_none() && !missing.is_empty() {
         return Err(format!("never reached: {missing:#?}"));
     }
-    println!("{} seeds in {:.1} s, none fails", options.seeds, began.elapsed().as_secs_f64());
+    if undecided > options.seeds.div_ceil(DECIDED) {
+        return Err(format!("{undecided} of {} seeds are undecided", options.seeds));
+    }
+    let took = began.elapsed().as_secs_f64();
+    println!("{} seeds in {took:.1} s, none fails, {undecided} undecided", options.seeds);
     Ok(())
 }
 

@@ -10,7 +10,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use abide_conformance::Spawner;
-use abide_conformance::interleavings::{History, Plan, Rng, START, check_history, concurrently, store_setup};
+use abide_conformance::interleavings::{
+    GIVEN_UP, History, Plan, Rng, START, check_history, concurrently, store_setup,
+};
 use abide_core::{ManualClock, SessionStore};
 
 use crate::checks;
@@ -36,6 +38,22 @@ pub struct Failure {
     pub check: &'static str,
     /// What it found.
     pub what: String,
+}
+
+/// The check of a history that is too long to tell whether it is that of one session.
+const DECIDED: &str = "every history is decided";
+
+impl Failure {
+    fn of_history(what: String) -> Self {
+        let is_decided = !what.contains(GIVEN_UP);
+        Self { check: if is_decided { "every history is that of one session" } else { DECIDED }, what }
+    }
+
+    /// Whether nobody knows if it is one.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.check == DECIDED
+    }
 }
 
 impl fmt::Display for Failure {
@@ -162,7 +180,7 @@ fn carry_out(scenario: &Scenario, world: &mut World) -> Option<Failure> {
         match &clients.came {
             Some(Came::Session(history)) => match check_history(history) {
                 Ok(tally) => world.coverage.races.add(&tally),
-                Err(what) => return Some(Failure { check: "every history is that of one session", what }),
+                Err(what) => return Some(Failure::of_history(what)),
             },
             Some(Came::List(history)) => match lists::check(history) {
                 Ok(happened) => {

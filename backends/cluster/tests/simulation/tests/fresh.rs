@@ -18,7 +18,7 @@ fn whatever_fails_every_session_is_one_session_and_the_cluster_comes_to_rest() {
         let seed = from.wrapping_add(n);
         let outcome = run(&Scenario::of(seed), false);
         coverage.add(&outcome.coverage);
-        if let Some(failure) = outcome.failure {
+        if let Some(failure) = outcome.failure.filter(|failure| !failure.is_undecided()) {
             panic!("ABIDE_SEED={seed} ABIDE_SEEDS=1 fails: {failure}");
         }
     }
