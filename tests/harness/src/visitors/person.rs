@@ -1,5 +1,6 @@
 //! One session, and what its reads may show.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,6 +31,8 @@ pub(super) struct Bounds {
     least: AtomicU64,
     /// Asked for.
     most: AtomicU64,
+    /// Asked for of a server that did not answer: it may carry that out whenever it is itself again, though nobody waits.
+    open: Mutex<BTreeSet<u64>>,
 }
 
 impl Bounds {
@@ -46,6 +49,16 @@ impl Bounds {
     /// One more is asked for. Answers the number that this makes at most.
     pub(super) fn ask(&self) -> u64 {
         self.most.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// Whoever was asked to store this number did not answer.
+    pub(super) fn leave_open(&self, number: u64) {
+        self.open.lock().unwrap().insert(number);
+    }
+
+    /// Whether it may take the place of a later number at any time.
+    pub(super) fn may_come_late(&self, number: u64) -> bool {
+        self.open.lock().unwrap().contains(&number)
     }
 
     /// A number was answered or seen.

@@ -57,7 +57,7 @@ impl Shared {
             let (least, found, most) = (bounds.least(), number(&values[name]), bounds.most());
             let words =
                 || format!("{name} of {} at {server}: {found}, expected {least} to {most}", person.user);
-            if found < least {
+            if found < least && !bounds.may_come_late(found) {
                 self.find(Finding::Lost, words());
             } else if found > most {
                 self.find(Finding::Odd, words());

@@ -102,6 +102,15 @@ impl Visitor {
     }
 }
 
+/// Why what was asked for did not come back.
+#[derive(Clone, Copy, Debug)]
+enum Failed {
+    /// Something else did.
+    Refused,
+    /// Nothing did.
+    Unheard,
+}
+
 /// A request.
 struct Ask<'a> {
     what: &'static str,
@@ -126,12 +135,12 @@ impl Shared {
     async fn signs_in(&self, user: String) -> Option<Arc<Person>> {
         let person = Arc::new(Person::new(user, None));
         let who = format!("{{\"user\":\"{}\"}}", person.user);
-        self.send(&person, Ask::post("login", "/login", who)).await?;
+        self.send(&person, Ask::post("login", "/login", who)).await.ok()?;
         Some(person)
     }
 
     async fn is_known(&self, person: &Person) {
-        let Some(answer) = self.send(person, Ask::get("who", "/me", StatusCode::OK)).await else { return };
+        let Ok(answer) = self.send(person, Ask::get("who", "/me", StatusCode::OK)).await else { return };
         let user = answer.json()["user"].clone();
         if user != person.user.as_str() {
             self.find(Finding::Odd, format!("{} is {user}", person.user));
@@ -140,7 +149,7 @@ impl Shared {
 
     async fn reads(&self, person: &Person) {
         let (visits, page) = (person.visits.least(), person.page.least());
-        let Some(answer) = self.send(person, Ask::get("read", "/values", StatusCode::OK)).await else {
+        let Ok(answer) = self.send(person, Ask::get("read", "/values", StatusCode::OK)).await else {
             return;
         };
         let values = answer.json();
@@ -152,7 +161,7 @@ impl Shared {
         let least = person.visits.least() + 1;
         person.visits.ask();
         let ask = Ask::post("increment", "/values/visits/increment", "");
-        if let Some(answer) = self.send(person, ask).await {
+        if let Ok(answer) = self.send(person, ask).await {
             self.hold(person, "visits, incremented,", &person.visits, least, number(&answer.json()["value"]));
         }
     }
@@ -161,23 +170,26 @@ impl Shared {
         let page = person.page.ask();
         let (body, good) = (page.to_string(), StatusCode::NO_CONTENT);
         let ask = Ask { what: "write", method: Method::PUT, path: "/values/page", body, good };
-        if self.send(person, ask).await.is_some() {
-            person.page.saw(page);
+        match self.send(person, ask).await {
+            Ok(_) => person.page.saw(page),
+            Err(Failed::Unheard) => person.page.leave_open(page),
+            Err(Failed::Refused) => {}
         }
     }
 
     /// Reads, waits and writes, while its session may end.
     async fn dawdles(&self, person: &Person) {
         let path = format!("/slow?ms={}", SLOW.as_millis());
-        self.send_as(&tab_of(person), Ask::post("slow write", &path, r#"{"late":1}"#)).await;
+        let _ = self.send_as(&tab_of(person), Ask::post("slow write", &path, r#"{"late":1}"#)).await;
     }
 
     /// Logs out, and tries the cookie of before again.
     async fn leaves(&self, person: &Arc<Person>) {
         let ask = Ask { good: StatusCode::NO_CONTENT, ..Ask::post("logout", "/logout", "") };
-        if self.send_as(&tab_of(person), ask).await.is_some() {
+        if self.send_as(&tab_of(person), ask).await.is_ok() {
             self.note_left(person);
-            self.send_as(&tab_of(person), Ask::get("who left", "/me", StatusCode::UNAUTHORIZED)).await;
+            let _ =
+                self.send_as(&tab_of(person), Ask::get("who left", "/me", StatusCode::UNAUTHORIZED)).await;
         }
     }
 
@@ -192,7 +204,7 @@ impl Shared {
     /// Holds a number against what it may be.
     pub(super) fn hold(&self, person: &Person, name: &str, bounds: &Bounds, least: u64, number: u64) {
         let (user, most) = (&person.user, bounds.most());
-        if number < least {
+        if number < least && !bounds.may_come_late(number) {
             self.find(Finding::Stale, format!("{name} of {user} is {number}, was {least} before"));
         } else if number > most {
             self.find(Finding::Odd, format!("{name} of {user} is {number}, asked for were {most}"));
@@ -205,7 +217,7 @@ impl Shared {
     }
 
     /// Sends a request with the person's cookie, and keeps the one that comes back.
-    async fn send(&self, person: &Person, ask: Ask<'_>) -> Option<Answer> {
+    async fn send(&self, person: &Person, ask: Ask<'_>) -> Result<Answer, Failed> {
         let tab = tab_of(person);
         let before = tab.cookie.lock().unwrap().clone();
         let answer = self.send_as(&tab, ask).await?;
@@ -213,11 +225,11 @@ impl Shared {
         if after != before {
             *person.cookie.lock().unwrap() = after;
         }
-        Some(answer)
+        Ok(answer)
     }
 
     /// Sends a request to whoever's turn it is. Answers what came back where that is what was asked for.
-    async fn send_as(&self, person: &Person, ask: Ask<'_>) -> Option<Answer> {
+    async fn send_as(&self, person: &Person, ask: Ask<'_>) -> Result<Answer, Failed> {
         let (server, begun) = (self.rotation.next(), Instant::now());
         let answer = match server {
             Some(server) => self.answer_of(person, server, &ask).await,
@@ -241,7 +253,7 @@ impl Shared {
         if let Some(status) = status.filter(|_| !good) {
             self.judge(person, ask.path, server, status);
         }
-        answer.filter(|_| good)
+        answer.ok_or(Failed::Unheard).and_then(|answer| if good { Ok(answer) } else { Err(Failed::Refused) })
     }
 
     async fn answer_of(&self, person: &Person, server: SocketAddr, ask: &Ask<'_>) -> Option<Answer> {
