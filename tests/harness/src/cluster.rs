@@ -206,14 +206,16 @@ impl Cluster {
     async fn figures(&self) -> String {
         let mut lines = String::new();
         for seat in self.taken() {
-            let told = self.look(seat, "/metrics").await;
-            let told =
-                told.map(|answer| String::from_utf8_lossy(&answer.body).into_owned()).unwrap_or_default();
-            let figures = told.lines().filter_map(|line| line.strip_prefix("abide_store_"));
-            let figures: Vec<_> = figures.collect();
-            lines.push_str(&format!("node {seat}: {}\n", figures.join(", ")));
+            lines.push_str(&format!("node {seat}: {}\n", self.told_of(seat).await.join(", ")));
         }
         lines
+    }
+
+    /// What a node counts of its store, each with its name.
+    async fn told_of(&self, seat: usize) -> Vec<String> {
+        let told = self.look(seat, "/metrics").await;
+        let told = told.map(|answer| String::from_utf8_lossy(&answer.body).into_owned()).unwrap_or_default();
+        told.lines().filter_map(|line| line.strip_prefix("abide_store_").map(str::to_owned)).collect()
     }
 
     /// Waits until every node is ready. Answers how long that took.
@@ -227,6 +229,30 @@ impl Cluster {
             self.ready(seat).await;
         }
         since.elapsed()
+    }
+
+    /// Waits until every node counts those who are there as members, and nobody else, and has all its slots. Until then the copies of a
+    /// node that died are missing, and one more death may be one too many; a node is ready before that.
+    ///
+    /// # Panics
+    ///
+    /// As [`ready`](Self::ready).
+    pub async fn all_whole(&self) {
+        let (since, taken) = (Instant::now(), self.taken());
+        for seat in &taken {
+            while !self.is_whole(*seat, taken.len()).await {
+                if since.elapsed() >= PATIENCE {
+                    panic!("the cluster does not become whole:\n{}", self.figures().await);
+                }
+                sleep(BETWEEN_LOOKS).await;
+            }
+        }
+    }
+
+    async fn is_whole(&self, seat: usize, members: usize) -> bool {
+        let told = self.told_of(seat).await;
+        let counts = |name: &str, count: usize| told.contains(&format!("{name} {count}"));
+        counts("members", members) && counts("suspects", 0) && counts("slots_lacking", 0)
     }
 
     /// Why a node is not ready, as it says itself; `None` where it is.

@@ -28,6 +28,7 @@ pub(super) async fn run(length: Duration) -> Row {
         calm(&trial, &mut memory, Duration::from_millis(rng.u64(2_000..8_000))).await;
         disturb(&mut trial, &mut rng).await;
         trial.cluster.all_ready().await;
+        trial.cluster.all_whole().await;
         trial.row.again();
         trial.requests();
         if told.elapsed() > NEWS {
