@@ -287,7 +287,7 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
-    use abide_core::Timestamp;
+    use abide_core::{Readiness, Timestamp};
 
     use super::super::io::Input;
     use super::super::message::Now;
@@ -335,5 +335,6 @@ mod tests {
         hear(&mut node, 6_001, new, 2, Body::Views { views });
         assert_eq!(node.phase(), Phase::Member);
         assert_eq!(node.lacking(), usize::from(SLOTS), "slots that are on their way");
+        assert_eq!(node.ready(), Readiness::NotReady("copies its sessions".into()));
     }
 }
