@@ -24,7 +24,7 @@ impl Person {
     }
 }
 
-/// Between what a number may be. It only grows.
+/// Between what a number may be. It grows, but for what is left open.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
     /// Answered, or seen.

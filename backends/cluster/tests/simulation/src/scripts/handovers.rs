@@ -20,6 +20,16 @@ fn by_id(director: &Director) -> [usize; 3] {
     order
 }
 
+/// Waits until these have all their slots of a view after `before`.
+fn until_synced(director: &mut Director, processes: &[usize], before: u64) {
+    director.until(|world| {
+        processes.iter().all(|at| {
+            let node = world.processes[*at].node.as_ref();
+            node.is_some_and(|node| node.has_synced() && node.view().is_some_and(|v| v.number > before))
+        })
+    });
+}
+
 fn is_kept(director: &mut Director, key: SessionKey, name: &str) -> Result<(), String> {
     match director.found(key) {
         Some(loaded) if loaded.record.value(name).is_some() => Ok(()),
@@ -90,12 +100,7 @@ pub(super) fn forgotten_promise(seed: u64, variant: Option<Variant>) -> Outcome 
         let doubtful = director.begin(proposes, minority);
         let before = director.view(leads);
         director.strike(Fault::Start(3));
-        director.until(|world| {
-            [leads, other].iter().all(|at| {
-                let node = world.processes[*at].node.as_ref();
-                node.is_some_and(|node| node.has_synced() && node.view().is_some_and(|v| v.number > before))
-            })
-        });
+        until_synced(&mut director, &[leads, other], before);
         let loaded = director.load(other, key).ok()??;
         let update = director.updates(key, &loaded, "later")?;
         let answer = director.ask(other, update);
@@ -132,12 +137,7 @@ pub(super) fn hearsay(seed: u64, variant: Option<Variant>) -> Outcome {
         director.strike(Fault::Lost("reply", Some(second), None, LONG));
         let before = director.view(other);
         director.strike(Fault::Start(3));
-        director.until(|world| {
-            [other, first, 3].iter().all(|at| {
-                let node = world.processes[*at].node.as_ref();
-                node.is_some_and(|node| node.has_synced() && node.view().is_some_and(|v| v.number > before))
-            })
-        });
+        until_synced(&mut director, &[other, first, 3], before);
         let seen = director.load(other, key).ok()??;
         director.pass(LONG);
         let shows = |loaded: &Loaded, name| loaded.record.value(name).is_some();
@@ -160,12 +160,7 @@ pub(super) fn giver_dies(seed: u64, variant: Option<Variant>) -> Outcome {
     director.world.after(Duration::from_millis(300), What::Begin(0));
     director.world.give(1, director.id(1), Input::Leave);
     let before = director.view(2);
-    director.until(|world| {
-        [2, 3].iter().all(|at| {
-            let node = world.processes[*at].node.as_ref();
-            node.is_some_and(|node| node.has_synced() && node.view().is_some_and(|v| v.number > before))
-        })
-    });
+    until_synced(&mut director, &[2, 3], before);
     director.world.kill(1);
     director.pass(Duration::from_secs(2));
     let is_synced = director.node(0).is_some_and(Node::has_synced);
