@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// A node that hangs does not keep whoever waits for it from its deadline.
 const LOOK: Duration = Duration::from_secs(2);
+/// How old a figure among a node's metrics may be, and a little more: a node counts what it holds once a second.
+const OLDEST_FIGURE: Duration = Duration::from_millis(1_500);
 
 /// Where a node is, whichever process that is at the moment.
 #[derive(Clone, Debug)]
@@ -238,21 +240,30 @@ impl Cluster {
     ///
     /// As [`ready`](Self::ready).
     pub async fn all_whole(&self) {
-        let (since, taken) = (Instant::now(), self.taken());
-        for seat in &taken {
-            while !self.is_whole(*seat, taken.len()).await {
-                if since.elapsed() >= PATIENCE {
-                    panic!("the cluster does not become whole:\n{}", self.figures().await);
-                }
-                sleep(BETWEEN_LOOKS).await;
+        let (begun, mut whole_since) = (Instant::now(), None);
+        while whole_since.is_none_or(|since: Instant| since.elapsed() < OLDEST_FIGURE) {
+            whole_since = match self.is_whole().await {
+                true => whole_since.or_else(|| Some(Instant::now())),
+                false => None,
+            };
+            if begun.elapsed() >= PATIENCE {
+                panic!("the cluster does not become whole:\n{}", self.figures().await);
             }
+            sleep(BETWEEN_LOOKS).await;
         }
     }
 
-    async fn is_whole(&self, seat: usize, members: usize) -> bool {
-        let told = self.told_of(seat).await;
-        let counts = |name: &str, count: usize| told.contains(&format!("{name} {count}"));
-        counts("members", members) && counts("suspects", 0) && counts("slots_lacking", 0)
+    /// Whether every node says so.
+    async fn is_whole(&self) -> bool {
+        let taken = self.taken();
+        for seat in &taken {
+            let told = self.told_of(*seat).await;
+            let counts = |name: &str, count: usize| told.contains(&format!("{name} {count}"));
+            if !(counts("members", taken.len()) && counts("suspects", 0) && counts("slots_lacking", 0)) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Why a node is not ready, as it says itself; `None` where it is.
