@@ -46,6 +46,9 @@ pub const MAJOR: u8 = 1;
 /// What this node knows to say.
 pub const MINOR: u8 = 0;
 
+/// What a message takes as a rule, in bytes, a value of a session aside.
+const USUAL: usize = 256;
+
 /// All of a message but what is said.
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -81,7 +84,9 @@ pub fn encode(message: &Message) -> Result<Vec<u8>, Error> {
     }
     let too_large =
         |detail: &str| Error::new(ErrorKind::TooLarge, format!("{detail}, at most {MAX_MESSAGE}"));
-    let bytes = postcard::to_extend(&Head::of(message), vec![MAJOR, MINOR])
+    let mut bytes = Vec::with_capacity(USUAL);
+    bytes.extend([MAJOR, MINOR]);
+    let bytes = postcard::to_extend(&Head::of(message), bytes)
         .and_then(|bytes| postcard::to_extend(&message.body, bytes))
         .map_err(|e| too_large("a record that is too large to be written").with_source(e))?;
     if bytes.len() > MAX_MESSAGE {

@@ -77,8 +77,8 @@ impl Node {
             return;
         }
         // An owner that was asked to leave out what this node has may have told it before this node did.
-        let Some((_, held)) = states.best() else { return };
-        self.propose(id, ballot, &held);
+        let Some(best) = states.best() else { return };
+        self.propose(id, ballot, &best.value);
     }
 
     /// Stores what the edit makes of `held`, or `held` itself where it makes nothing of it: an answer must rest on what a
@@ -94,7 +94,7 @@ impl Node {
         operation.in_doubt |= came.value.is_some() && !matches!(edit, Edit::Expire);
         let step = if came.value.is_some() { steps::CAS_STORES_NEW } else { steps::CAS_STORES_OLD };
         let value = came.value.unwrap_or_else(|| held.clone());
-        let answer = answered(came.answer, &value);
+        let answer = answered(came.answer, &value, None);
         let then = match operation.work {
             Work::Mend | Work::Load => Then::Found,
             _ => Then::Answer(answer),

@@ -17,7 +17,7 @@ use super::io::Answer;
 use super::message::Terms;
 use super::user_edit::{UserAnswer, UserEdit, Whose};
 use super::user_list::UserList;
-use super::value::{Held, Key, Value};
+use super::value::{Digest, Held, Key, Value};
 use super::variant::Variant;
 
 /// What is to happen to a value.
@@ -253,18 +253,19 @@ fn over_since(record: &Record, over: Ended) -> Record {
     Record::ended(record.created(), over.at, over.reason)
 }
 
-/// The session that is held, `None` where it is missing or over.
-pub(crate) fn loaded(held: &Held) -> Option<Loaded> {
+/// The session that is held, `None` where it is missing or over. `known` is the digest of what is held where somebody has it
+/// already.
+pub(crate) fn loaded(held: &Held, known: Option<Digest>) -> Option<Loaded> {
     let value = held.as_ref()?;
     let record = value.session()?;
     record.era()?;
-    Some(Loaded::new(record.clone(), Version(value.version().into())))
+    Some(Loaded::new(record.clone(), Version(value.version(known).into())))
 }
 
 /// What a read answers.
-pub(crate) fn read(key: &Key, held: &Held) -> Answer {
+pub(crate) fn read(key: &Key, held: &Held, known: Option<Digest>) -> Answer {
     match key {
-        Key::Session(_) => Answer::Session(loaded(held)),
+        Key::Session(_) => Answer::Session(loaded(held, known)),
         Key::User(_) => {
             Answer::UserList(held.as_ref().and_then(Value::user_list).cloned().unwrap_or_default())
         }
@@ -272,18 +273,26 @@ pub(crate) fn read(key: &Key, held: &Held) -> Answer {
 }
 
 /// What is answered by an edit that left `held`. A conflict carries what is there.
-pub(crate) fn answered(answer: Result<Told, Error>, held: &Held) -> Result<Answer, Error> {
-    answer.map(|answer| told(answer, held)).map_err(|error| match loaded(held) {
-        Some(loaded) if error.kind() == ErrorKind::Conflict => error.with_current(loaded),
+pub(crate) fn answered(
+    answer: Result<Told, Error>,
+    held: &Held,
+    known: Option<Digest>,
+) -> Result<Answer, Error> {
+    let conflict = |error: Error| match loaded(held, known) {
+        Some(loaded) => error.with_current(loaded),
+        None => error,
+    };
+    answer.map(|answer| told(answer, held, known)).map_err(|error| match error.kind() {
+        ErrorKind::Conflict => conflict(error),
         _ => error,
     })
 }
 
 /// What is answered.
-fn told(told: Told, held: &Held) -> Answer {
+fn told(told: Told, held: &Held, known: Option<Digest>) -> Answer {
     match told {
         Told::User(answer) => Answer::User(answer),
-        Told::Stored => Answer::Session(loaded(held)),
+        Told::Stored => Answer::Session(loaded(held, known)),
         Told::Ended { was_live } => Answer::Ended(EndOutcome::new(was_live)),
     }
 }

@@ -124,10 +124,10 @@ impl Came {
 
     fn answer(self) -> Result<Answer, Error> {
         match self {
-            Self::Session(held) => Ok(Answer::Session(loaded(&held))),
+            Self::Session(held) => Ok(Answer::Session(loaded(&held, None))),
             Self::User(answer) => Ok(Answer::User(answer)),
             Self::Ended { was_live } => Ok(Answer::Ended(EndOutcome::new(was_live))),
-            Self::Failed(kind, held) => answered(Err(kind.into()), &held),
+            Self::Failed(kind, held) => answered(Err(kind.into()), &held, None),
         }
     }
 }

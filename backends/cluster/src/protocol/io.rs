@@ -24,13 +24,16 @@ pub enum Input {
     Tick,
     /// A message came.
     Message(Message),
-    /// Somebody wants something of the cluster.
+    /// Somebody wants something of the cluster. What this node has to do for it as one of those that are asked is put off: to be
+    /// followed by [`Rest`](Self::Rest).
     Request {
         /// Its name.
         id: RequestId,
         /// What is wanted.
         request: Request,
     },
+    /// What came of a request is on its way to the others: now to what was put off. Any other input does that as well.
+    Rest,
     /// The link to a peer broke.
     LinkLost(NodeId),
     /// Nobody listens at an address: the connection was refused, not merely unanswered.

@@ -141,7 +141,10 @@ impl Node {
         // Nothing here breaks when it does not, but ages would be wrong.
         self.now = Now { elapsed: now.elapsed.max(self.now.elapsed), wall: now.wall };
         self.read_clock();
+        // Others are at work sooner where they are asked before this node asks itself.
+        let puts_off = matches!(input, Input::Request { .. });
         match input {
+            Input::Rest => {}
             Input::Tick => self.tick(),
             Input::Message(message) => self.receive(message),
             Input::Request { id, request } => self.on_request(id, request),
@@ -154,6 +157,13 @@ impl Node {
             Input::Stay => self.stay(),
             Input::Recover(survivors) => self.recover(&survivors),
         }
+        if !puts_off {
+            self.ask_itself();
+        }
+        std::mem::take(&mut self.outputs)
+    }
+
+    fn ask_itself(&mut self) {
         loop {
             match self.inbox.pop_front() {
                 Some(message) => self.receive(message),
@@ -161,7 +171,6 @@ impl Node {
                 None => break,
             }
         }
-        std::mem::take(&mut self.outputs)
     }
 
     /// Whether this node may be sent requests.
@@ -364,5 +373,36 @@ impl Node {
     #[must_use]
     pub fn steps(&self) -> &BTreeMap<&'static str, u64> {
         &self.steps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use abide_core::{SessionKey, Timestamp};
+
+    use super::*;
+    use crate::protocol::io::Request;
+
+    fn give(node: &mut Node, at: u64, input: Input) -> Vec<Output> {
+        let wall = Timestamp::from_millis(1_700_000_000_000 + at);
+        node.handle(Now { elapsed: Duration::from_millis(at), wall }, input)
+    }
+
+    #[test]
+    fn what_a_node_asks_of_itself_is_put_off_until_the_rest_or_the_next_input() {
+        let me = Member { id: NodeId(1), address: ([10, 0, 0, 1], 7_000).into() };
+        let mut node = Node::new(Settings::new(me, Vec::new(), 7));
+        (1..200).for_each(|n| drop(give(&mut node, n * 50, Input::Tick)));
+        assert_eq!(node.ready(), Readiness::Ready, "a cluster of its own");
+        for (n, next) in [Input::Rest, Input::Tick].into_iter().enumerate() {
+            let (id, key) = (RequestId(n as u64), SessionKey::from_bytes([7; 16]));
+            let request = Request::Load { key };
+            let asked = give(&mut node, 10_000, Input::Request { id, request });
+            assert!(asked.is_empty(), "who asks itself first has others wait: {asked:?}");
+            let outputs = give(&mut node, 10_000, next);
+            let is_answer =
+                |output: &Output| matches!(output, Output::Answer { id: of, answer: Ok(_) } if *of == id);
+            assert!(outputs.iter().any(is_answer), "{outputs:?}");
+        }
     }
 }

@@ -9,9 +9,9 @@ use super::ids::{Ballot, NodeId};
 use super::message::What;
 use super::node::{Node, Phase};
 use super::operation::{Asker, OperationId, Stage, Then, Work, is_due};
-use super::states::States;
+use super::states::{Best, States};
 use super::steps;
-use super::value::{Held, Key, digest};
+use super::value::{Digest, Held, Key};
 use super::variant::Variant;
 
 impl Node {
@@ -53,10 +53,9 @@ impl Node {
             .any(|state| states.like(state.generation, state.digest).len() >= needed && !is_mend);
         let everybody = answered == operation.owners.len();
         match states.best() {
-            Some((generation, value)) => {
-                let like = states.like(generation, digest(&value)).len();
-                if like >= needed {
-                    self.found(id, generation, &value);
+            Some(Best { generation, value, digest }) => {
+                if states.like(generation, digest).len() >= needed {
+                    self.found(id, generation, &value, Some(digest));
                 } else if !alike || everybody {
                     self.write_back(id, generation, value);
                 }
@@ -89,13 +88,13 @@ impl Node {
         self.step(steps::READ_STORES);
         if self.is_broken(Variant::RepairAfterAnswer) {
             self.ask_all(id, |_| What::Store { ballot: generation, value: value.clone() });
-            return self.found(id, generation, &value);
+            return self.found(id, generation, &value, None);
         }
         self.store_told(id, generation, value, Then::Found);
     }
 
-    /// A majority holds this value of this generation.
-    pub(crate) fn found(&mut self, id: OperationId, generation: Ballot, value: &Held) {
+    /// A majority holds this value of this generation. `known` is the digest of the value where it was told.
+    pub(crate) fn found(&mut self, id: OperationId, generation: Ballot, value: &Held, known: Option<Digest>) {
         let Some(operation) = self.operations.under_way.get(&id) else { return };
         let (key, in_doubt) = (operation.key, operation.in_doubt);
         // Whoever reads the list of a user sees through what had its time.
@@ -109,7 +108,7 @@ impl Node {
             }
             Work::Load => {
                 self.remember(key, generation);
-                self.finish(id, Ok(super::edit::read(&key, value)));
+                self.finish(id, Ok(super::edit::read(&key, value, known)));
             }
             Work::Mend => {
                 let answer = super::io::Answer::Session(None);

@@ -15,10 +15,9 @@
 //!    forgotten beside it. So no ballot wins that is lower than one that another owner still remembers, and a promise is kept
 //!    also where its key is forgotten meanwhile.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use abide_core::{Changes, CommitRules, ErrorKind};
+use abide_core::{Changes, CommitRules, ErrorKind, Record};
 use serde::{Deserialize, Serialize};
 
 use super::ids::Ballot;
@@ -148,31 +147,38 @@ impl Cell {
         if other || frozen {
             return Err(Nack::Overtaken(self.promised.max(self.generation)));
         }
-        let Some(Value::Session(record, deeds)) = &self.held else {
+        let Some(Value::Session(record, _)) = &mut self.held else {
             return Err(Nack::Refused(ErrorKind::Missing));
         };
-        match record.commit(changes, rules) {
-            Ok(Some(record)) => self.hold(Some(Value::Session(Arc::new(record), deeds.clone())), now),
-            Ok(None) => {}
+        match Record::commit_in_place(record, changes, rules) {
+            Ok(true) => self.changed(now),
+            Ok(false) => {}
             Err(error) => return Err(Nack::Refused(error.kind())),
         }
         Ok(())
     }
 
     fn hold(&mut self, held: Held, now: Duration) {
-        let new = digest(&held);
+        self.held = held;
+        self.changed(now);
+    }
+
+    /// What is held may be another value than it was.
+    fn changed(&mut self, now: Duration) {
+        let new = digest(&self.held);
         if new != self.digest {
             // Rather younger than it is.
             let since = u32::try_from(now.as_secs().saturating_add(1)).unwrap_or(u32::MAX);
             (self.digest, self.since, self.settled) = (new, since, None);
         }
-        self.held = held;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use abide_core::{NewRecord, Record, Stamps, Timestamp, Token};
+    use std::sync::Arc;
+
+    use abide_core::{NewRecord, Stamps, Timestamp, Token};
 
     use super::*;
     use crate::protocol::deeds::Deeds;

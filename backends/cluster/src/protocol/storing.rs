@@ -54,7 +54,7 @@ impl Node {
         let key = operation.key;
         self.remember(key, ballot);
         match then {
-            Then::Found => self.found(id, ballot, &value),
+            Then::Found => self.found(id, ballot, &value, None),
             Then::Answer(answer) => {
                 self.arrive(id);
                 self.finish(id, answer);

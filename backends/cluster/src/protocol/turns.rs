@@ -63,7 +63,7 @@ impl Node {
             let came = operation.work.edit().decided(&value, operation.judge(now, variant), ballot);
             operation.in_doubt |= came.value.is_some();
             value = came.value.unwrap_or(value);
-            let answer = answered(came.answer, &value);
+            let answer = answered(came.answer, &value, None);
             operation.stage = Stage::Riding { with: id, doubt_before, answer };
             ride += 1;
         }

@@ -153,9 +153,11 @@ impl Value {
         digest
     }
 
-    /// Tells two states apart that a caller sees: what was done lately is none of it.
-    pub(crate) fn version(&self) -> Digest {
-        self.digest(&Deeds::default())
+    /// Tells two states apart that a caller sees: what was done lately is none of it. `known` is the digest of the value where
+    /// somebody has it already.
+    pub(crate) fn version(&self, known: Option<Digest>) -> Digest {
+        let known = known.filter(|_| *self.deeds() == Deeds::default());
+        known.unwrap_or_else(|| self.digest(&Deeds::default()))
     }
 
     /// How many bytes it takes: of a session as records are [weighed](abide_core::Record::weight), of a list as written.

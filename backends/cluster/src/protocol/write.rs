@@ -11,9 +11,8 @@ use super::ids::{Ballot, NodeId};
 use super::message::{No, What};
 use super::node::Node;
 use super::operation::{OperationId, Stage, Then, Work};
-use super::states::States;
+use super::states::{Best, States};
 use super::steps;
-use super::value::digest;
 use super::variant::Variant;
 
 impl Node {
@@ -47,7 +46,7 @@ impl Node {
         let everybody = states.told.len() + states.refused.len() == operation.owners.len();
         let alike =
             states.told.values().any(|state| states.like(state.generation, state.digest).len() >= needed);
-        let Some((_, value)) = states.best() else {
+        let Some(Best { value, digest, .. }) = states.best() else {
             if !with_bodies && (everybody || !alike) {
                 self.step(steps::WRITE_DIFFERS);
                 self.write(id, generation, true);
@@ -55,14 +54,14 @@ impl Node {
             return;
         };
         let across = self.is_broken(Variant::AcknowledgeAcrossViews);
-        if across || states.like(generation, digest(&value)).len() >= needed {
+        if across || states.like(generation, digest).len() >= needed {
             self.step(steps::WRITTEN);
             self.remember_of(id, generation);
-            self.finish(id, answered(Ok(Told::Stored), &value));
+            self.finish(id, answered(Ok(Told::Stored), &value, Some(digest)));
         } else if everybody || !alike {
             // Each of a majority took it; what else is in their copies was not asked for by a majority yet.
             self.step(steps::WRITE_STORES);
-            let answer = answered(Ok(Told::Stored), &value);
+            let answer = answered(Ok(Told::Stored), &value, Some(digest));
             self.store_told(id, generation, value, Then::Answer(answer));
         }
     }

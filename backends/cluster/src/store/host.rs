@@ -149,6 +149,7 @@ impl Host {
             state.handle(self, Input::Request { id, request })
         };
         done.carry_out();
+        self.give(Input::Rest);
         Ok(answered)
     }
 
@@ -296,15 +297,21 @@ impl Done {
             let _ = waiting.send(answer);
         }
         let Some(transport) = self.transport else { return };
-        let messages = self.messages.into_iter().filter_map(|(to, message)| match codec::encode(&message) {
-            Ok(bytes) => Some((to, Bytes::from(bytes))),
-            Err(error) => {
-                tracing::error!(%error, "cluster: a message cannot be written");
-                None
-            }
-        });
-        transport.send_all(messages);
+        let mut messages = self.messages;
+        // Those to one peer go together, and before those to the next one are written.
+        messages.sort_by_key(|(to, _)| *to);
+        for group in messages.chunk_by(|(one, _), (other, _)| one == other) {
+            transport.send_all(group[0].0, group.iter().filter_map(|(_, message)| encoded(message)));
+        }
     }
+}
+
+fn encoded(message: &Message) -> Option<Bytes> {
+    let bytes = codec::encode(message);
+    bytes
+        .inspect_err(|error| tracing::error!(%error, "cluster: a message cannot be written"))
+        .ok()
+        .map(Bytes::from)
 }
 
 impl Inbox for Letterbox {

@@ -120,10 +120,10 @@ impl Transport {
         self.shared.send(to, Kind::Message, bytes)
     }
 
-    /// Sends messages, as [`send`](Self::send) does each: those to one peer go together. What surely goes nowhere is counted,
-    /// and lost as on any network.
-    pub fn send_all(&self, messages: impl Iterator<Item = (SocketAddr, Bytes)>) {
-        self.shared.send_all(messages);
+    /// Sends messages to one peer, as [`send`](Self::send) does each: they go together. What surely goes nowhere is counted, and
+    /// lost as on any network.
+    pub fn send_all(&self, to: SocketAddr, messages: impl Iterator<Item = Bytes>) {
+        self.shared.send_all(to, messages);
     }
 
     /// Tells the failure detector who has to be watched: the members of the cluster. One of which it never heard is

@@ -112,17 +112,13 @@ impl Shared {
         self.enqueue(to, kind, payload).map(|queue| queue.write_now(&self.counters))
     }
 
-    /// Sends messages. Those to one peer go together.
-    pub(super) fn send_all(self: &Arc<Self>, messages: impl Iterator<Item = (SocketAddr, Bytes)>) {
-        let mut queues: Vec<Arc<Queue>> = Vec::new();
-        for (to, payload) in messages {
-            // Where it surely goes nowhere, it is lost as on any network.
-            let Ok(queue) = self.enqueue(to, Kind::Message, payload) else { continue };
-            if !queues.iter().any(|known| Arc::ptr_eq(known, &queue)) {
-                queues.push(queue);
-            }
+    /// Sends messages to one peer. They go together.
+    pub(super) fn send_all(self: &Arc<Self>, to: SocketAddr, messages: impl Iterator<Item = Bytes>) {
+        // What surely goes nowhere is lost as on any network.
+        let queued = messages.filter_map(|payload| self.enqueue(to, Kind::Message, payload).ok()).last();
+        if let Some(queue) = queued {
+            queue.write_now(&self.counters);
         }
-        queues.iter().for_each(|queue| queue.write_now(&self.counters));
     }
 
     fn enqueue(self: &Arc<Self>, to: SocketAddr, kind: Kind, payload: Bytes) -> Result<Arc<Queue>, Unsent> {

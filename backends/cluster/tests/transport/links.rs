@@ -30,8 +30,8 @@ async fn what_is_sent_together_to_one_peer_leaves_together() {
     let (one, mut two) = (Node::open(settings(1)).await, Node::open(settings(2)).await);
     one.reaches(&mut two).await;
     let before = one.transport.counts();
-    let question = (two.me().address, Bytes::from_static(b"question"));
-    one.transport.send_all(std::iter::repeat_n(question, 100));
+    let question = Bytes::from_static(b"question");
+    one.transport.send_all(two.me().address, std::iter::repeat_n(question, 100));
     for _ in 0..100 {
         two.message().await;
     }

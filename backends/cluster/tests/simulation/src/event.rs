@@ -21,6 +21,8 @@ pub(crate) enum What {
     Strike(Fault),
     Heal,
     Ask(Box<Wanted>),
+    /// A process does its own share of what it was asked.
+    Rest(usize, NodeId),
 }
 
 /// When it happens, and before what else of that moment.

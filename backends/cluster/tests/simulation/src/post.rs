@@ -14,6 +14,8 @@ use crate::world::World;
 
 /// One of so many messages goes through its bytes.
 const CODED: u64 = 16;
+/// So many microseconds later at the most does a process do its own share of what it was asked: others may have answered by then.
+const REST: u64 = 2_000;
 /// Kinds of messages from here on are not known.
 const NEW_KINDS: u32 = 1_000;
 
@@ -91,6 +93,9 @@ impl World {
         self.processes[at].working.insert(request, ticket);
         self.processes[at].reads.insert(request, is_read);
         self.give(at, id, Input::Request { id: request, request: wanted });
+        // Its thread may have to wait in between.
+        let later = if self.rng.chance(50) { 0 } else { self.rng.next_u64() % REST };
+        self.after(Duration::from_micros(later), What::Rest(at, id));
     }
 
     pub(crate) fn answer(&mut self, at: usize, id: RequestId, answer: Result<Answer, Error>) {

@@ -119,6 +119,7 @@ impl World {
             }
             What::Look(at, id) => self.look(at, id),
             What::Arrive(from, to, message) => self.arrive(from, to, message),
+            What::Rest(at, id) => drop(self.give(at, id, Input::Rest)),
             What::Refused(at, id, address) => drop(self.give(at, id, Input::Refused(address))),
             What::LinkLost(at, peer) => {
                 if let Some(id) = self.id(at) {

@@ -252,6 +252,7 @@ impl Calm {
         let id = RequestId(self.asked);
         if let Some(node) = self.nodes[at].as_ref().map(Node::id) {
             self.give(at, node, Input::Request { id, request });
+            self.give(at, node, Input::Rest);
         }
         id
     }
