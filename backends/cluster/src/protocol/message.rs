@@ -281,6 +281,8 @@ pub struct Entry {
     pub(crate) generation: Ballot,
     pub(crate) promised: Ballot,
     pub(crate) digest: Digest,
+    /// For how many seconds it is as it is.
+    pub(crate) age: u32,
     pub(crate) value: Option<Held>,
 }
 

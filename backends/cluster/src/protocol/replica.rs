@@ -31,8 +31,8 @@ pub(crate) struct Cell {
     pub(crate) promised: Ballot,
     held: Held,
     digest: Digest,
-    /// Since when it is as it is, in full seconds: tombstones go by their age.
-    since: u32,
+    /// Since when it is as it is, in full seconds: tombstones go by their age. Below zero where it was so before this process began.
+    since: i32,
     is_hearsay: bool,
     /// Since when all owners are known to have this tombstone, and in which view.
     pub(crate) settled: Option<Box<(u64, Duration)>>,
@@ -74,9 +74,15 @@ impl Cell {
         &self.held
     }
 
-    /// Since when it is as it is.
-    pub(crate) fn since(&self) -> Duration {
-        Duration::from_secs(self.since.into())
+    /// For how long it is as it is, in full seconds, at this owner or another one: rather too short.
+    pub(crate) fn age(&self, now: Duration) -> u32 {
+        u32::try_from(seconds(now).saturating_sub(self.since)).unwrap_or_default()
+    }
+
+    /// Another owner has it as it is for so long.
+    pub(crate) fn is_as_old(&mut self, age: u32, now: Duration) {
+        let age = i32::try_from(age).unwrap_or(i32::MAX);
+        self.since = self.since.min(seconds(now).saturating_add(1).saturating_sub(age));
     }
 
     pub(crate) fn digest(&self) -> Digest {
@@ -168,10 +174,13 @@ impl Cell {
         let new = digest(&self.held);
         if new != self.digest {
             // Rather younger than it is.
-            let since = u32::try_from(now.as_secs().saturating_add(1)).unwrap_or(u32::MAX);
-            (self.digest, self.since, self.settled) = (new, since, None);
+            (self.digest, self.since, self.settled) = (new, seconds(now).saturating_add(1), None);
         }
     }
+}
+
+fn seconds(now: Duration) -> i32 {
+    i32::try_from(now.as_secs()).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]
@@ -236,6 +245,20 @@ mod tests {
         assert_eq!(write(&mut cell, ballot(1)), Ok(()));
         cell.promise(ballot(3)).unwrap();
         assert_eq!(write(&mut cell, ballot(1)), Err(Nack::Overtaken(ballot(3))));
+    }
+
+    #[test]
+    fn what_is_taken_over_is_as_old_as_it_was_and_what_is_new_is_not() {
+        let [late, later] = [20, 21].map(Duration::from_secs);
+        let mut cell = Cell::default();
+        cell.absorb(ballot(1), ballot(1), &value(1), late);
+        assert_eq!(cell.age(later), 0, "rather younger than it is");
+        cell.is_as_old(600, late);
+        assert_eq!([cell.age(late), cell.age(later)], [599, 600], "though this process began lately");
+        cell.is_as_old(3, later);
+        assert_eq!(cell.age(later), 600, "a copy that was made later makes it no younger");
+        cell.absorb(ballot(2), ballot(2), &value(2), later);
+        assert_eq!(cell.age(later), 0);
     }
 
     #[test]

@@ -215,7 +215,7 @@ fn choices(rng: &mut Rng) -> Vec<Body> {
 
 fn entry(rng: &mut Rng) -> Entry {
     let (key, generation, promised, digest) = (key(rng), stamp(rng), stamp(rng), digest(rng));
-    Entry { key, generation, promised, digest, value: rng.bool().then(|| held(rng)) }
+    Entry { key, generation, promised, digest, age: rng.u32(..), value: rng.bool().then(|| held(rng)) }
 }
 
 fn transfers(rng: &mut Rng) -> Vec<Body> {

@@ -1,9 +1,12 @@
 //! What is over is remembered for a while, and then forgotten by all of its owners.
 //!
 //! **Invariant.** A tombstone goes when it is old enough, all owners acknowledged it in one view, and then, in that same view,
-//! so much time has passed that nothing older than those acknowledgements can still arrive. From the moment of the last
-//! acknowledgement no owner has anything else to send. It leaves its ballot behind as a floor, for the key of a user's list is used
-//! again (see `replica`).
+//! so much time has passed that no operation is left that began before those acknowledgements. From the moment of the last
+//! acknowledgement no owner has anything else to send. It leaves its ballot behind as a floor, so whatever is still on its way
+//! is below that; and the key of a user's list is used again (see `replica`).
+//!
+//! Its age goes along with it to new owners, and a change of view costs a round or two: what is remembered does not pile up where
+//! processes are replaced more often than ends are forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,49 +14,70 @@ use std::time::Duration;
 use super::ids::{Ballot, NodeId};
 use super::message::Body;
 use super::node::{Chore, Node};
+use super::replica::Cell;
 use super::slots::SlotId;
 use super::steps;
 use super::value::{Digest, Key};
 use super::variant::Variant;
 
-/// How many tombstones go at a time.
-pub(crate) const AT_ONCE: usize = 256;
+/// How many tombstones one node has go at a time.
+pub(crate) const AT_ONCE: usize = 1_024;
+/// How often they are looked for.
+const OFTEN: Duration = Duration::from_secs(10);
+/// How often where more are known to wait: those of a busy cluster, and those that a change of view kept from going.
+const SOON: Duration = Duration::from_secs(1);
 
-/// Tombstones for which the other owners are asked.
+/// Tombstones for which the other owners are asked, and those that go.
 #[derive(Debug, Default)]
 pub(crate) struct Burials {
     round: u64,
     view: u64,
     asked: BTreeMap<Key, (Ballot, BTreeSet<NodeId>)>,
+    /// Not all were asked for that could have been.
+    is_full: bool,
+    next: Duration,
+    /// Slots in which something is settled.
+    settled: BTreeSet<SlotId>,
 }
 
 impl Burials {
     pub(crate) fn len(&self) -> usize {
         self.asked.len()
     }
+
+    /// Whether the next round is due. What the others did not answer keeps it from coming early.
+    fn is_due(&self, now: Duration, view: u64) -> bool {
+        let is_early = self.view != view || self.is_full && self.asked.is_empty();
+        is_early || now >= self.next
+    }
 }
 
 impl Node {
     pub(crate) fn bury_on(&mut self) {
-        let often = (self.settings.tombstone / 8).min(Duration::from_secs(10));
-        if !self.phase.serves() || !self.every(Chore::Bury, often) {
+        let (now, eighth) = (self.now.elapsed, self.settings.tombstone / 8);
+        if !self.phase.serves() || !self.every(Chore::Bury, SOON.min(eighth)) {
             return;
         }
         self.forget_settled();
-        self.mend_unburied();
-        self.ask_to_bury();
+        if self.all_synced() && self.burials.is_due(now, self.views.number()) {
+            self.burials.next = now + OFTEN.min(eighth);
+            self.mend_unburied();
+            self.ask_to_bury();
+        }
     }
 
     fn forget_settled(&mut self) {
         let (now, view) = (self.now.elapsed, self.views.number());
-        let wait = self.settings.message_age + 2 * self.settings.operation;
+        let wait = 2 * self.settings.operation;
         let by_timer = self.is_broken(Variant::TombstoneByTimer);
         let no_floor = self.is_broken(Variant::NoFloor);
         let keep = self.settings.tombstone;
-        let served: Vec<SlotId> =
-            self.copies.keys().copied().filter(|slot| self.serving(*slot).is_some()).collect();
+        let slots = match by_timer {
+            true => self.copies.keys().copied().collect(),
+            false => std::mem::take(&mut self.burials.settled),
+        };
         let mut gone = 0;
-        for slot in served {
+        for slot in slots.into_iter().filter(|slot| self.serving(*slot).is_some()).collect::<Vec<_>>() {
             let Some(copy) = self.copies.get_mut(&slot) else { continue };
             let floor = copy.floor;
             gone += copy.forget(|cell| {
@@ -61,11 +85,14 @@ impl Node {
                     .settled
                     .as_deref()
                     .is_some_and(|(in_view, at)| *in_view == view && now >= *at + wait);
-                let old = by_timer && cell.is_tombstone() && now >= cell.since() + keep;
+                let old = by_timer && cell.is_tombstone() && is_old(cell, keep, now);
                 !(settled || old)
             });
             if no_floor {
                 copy.floor = floor;
+            }
+            if copy.cells.values().any(|cell| cell.settled.is_some()) {
+                self.burials.settled.insert(slot);
             }
         }
         if gone > 0 {
@@ -92,12 +119,14 @@ impl Node {
         let mut left = AT_ONCE;
         for slot in self.led_slots() {
             let Some(copy) = self.copies.get(&slot) else { continue };
-            let unsettled = |cell: &super::replica::Cell| {
-                cell.settled.as_deref().is_none_or(|(in_view, _)| *in_view != view)
-            };
+            // Who does not answer cannot say that it has them.
+            if placed.owners(slot).iter().any(|owner| self.is_suspect(*owner)) {
+                continue;
+            }
+            let unsettled = |cell: &Cell| cell.settled.as_deref().is_none_or(|(in_view, _)| *in_view != view);
             let old = copy.cells.iter().filter(|(_, cell)| {
                 let quiet = cell.promised == cell.generation;
-                cell.is_tombstone() && quiet && now >= cell.since() + keep && unsettled(cell)
+                cell.is_tombstone() && quiet && is_old(cell, keep, now) && unsettled(cell)
             });
             for (key, cell) in old.take(left) {
                 left -= 1;
@@ -107,6 +136,7 @@ impl Node {
                 }
             }
         }
+        self.burials.is_full = left == 0;
         for (owner, dead) in asked {
             self.send(owner, Body::Bury { dead, round });
         }
@@ -160,7 +190,31 @@ impl Node {
             let cell = self.serving_mut(slot).and_then(|copy| copy.cells.get_mut(key));
             if let Some(cell) = cell.filter(|cell| cell.is_tombstone() && cell.generation == *generation) {
                 cell.settled = Some(Box::new((current, now)));
+                self.burials.settled.insert(slot);
             }
         }
+    }
+}
+
+fn is_old(cell: &Cell, keep: Duration, now: Duration) -> bool {
+    Duration::from_secs(cell.age(now).into()) >= keep
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEXT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_round_comes_early_after_a_change_of_view_and_after_a_full_one_that_all_answered() {
+        let mut burials = Burials { view: 7, next: NEXT, ..Burials::default() };
+        assert!(!burials.is_due(Duration::ZERO, 7));
+        assert!(burials.is_due(NEXT, 7));
+        assert!(burials.is_due(Duration::ZERO, 8), "what settled in the view before has to settle again");
+        burials.is_full = true;
+        assert!(burials.is_due(Duration::ZERO, 7), "more of them wait");
+        burials.asked.insert(Key::User([1; 16]), (Ballot::ZERO, BTreeSet::new()));
+        assert!(!burials.is_due(Duration::ZERO, 7), "what somebody lacks is mended first, and in its time");
     }
 }

@@ -92,6 +92,9 @@ impl Taking {
             let Ok(cell) =
                 self.cells.get_or_insert(entry.key, || Ok::<_, Infallible>(Cell::above(self.floor)));
             cell.absorb(entry.generation, entry.promised, &held, now);
+            if cell.digest() == entry.digest {
+                cell.is_as_old(entry.age, now);
+            }
         }
         self.floor = self.floor.max(floor);
     }
@@ -361,7 +364,7 @@ impl Node {
 
     /// Tells what this node holds of slots: to a new owner, once it is sealed; in bulk, while it serves.
     pub(crate) fn on_pull(&mut self, from: Member, target: u64, parts: Vec<(SlotId, Has)>) {
-        let unsealed = self.is_broken(Variant::NoSeal);
+        let (now, unsealed) = (self.now.elapsed, self.is_broken(Variant::NoSeal));
         if target > self.views.number() && !unsealed {
             return;
         }
@@ -380,6 +383,7 @@ impl Node {
                     generation: cell.generation,
                     promised: cell.promised,
                     digest: cell.digest(),
+                    age: cell.age(now),
                     value: (!known).then(|| cell.held().clone()),
                 }
             });

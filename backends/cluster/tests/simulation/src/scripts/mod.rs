@@ -24,8 +24,12 @@ pub struct Script {
 }
 
 /// All of them.
-pub const SCRIPTS: [Script; 19] = [
+pub const SCRIPTS: [Script; 20] = [
     Script { name: "what ended while an owner was away stays so", run: graves::ends_missed },
+    Script {
+        name: "ends are forgotten though every process is replaced",
+        run: graves::forgotten_by_successors,
+    },
     Script { name: "a write that a handover overtakes is not acknowledged", run: handovers::late_write },
     Script { name: "a new owner takes over though a giver dies", run: handovers::giver_dies },
     Script { name: "a promise outlives the view it was given in", run: handovers::forgotten_promise },
