@@ -19,6 +19,11 @@ impl Memory {
         self.0.extend(nodes.filter_map(resident).max());
     }
 
+    /// As of the last look.
+    pub(crate) fn last(&self) -> u64 {
+        self.0.last().copied().unwrap_or_default()
+    }
+
     /// The most in the second third of the time, and in the last.
     pub(crate) fn thirds(&self) -> Option<(u64, u64)> {
         let third = self.0.len() / 3;

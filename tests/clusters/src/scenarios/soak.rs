@@ -33,7 +33,8 @@ pub(super) async fn run(length: Duration) -> Row {
         trial.requests();
         if told.elapsed() > NEWS {
             told = Instant::now();
-            println!("after {:?}: {}", begun.elapsed(), trial.findings());
+            let (passed, most) = (begun.elapsed(), mib(memory.last()));
+            println!("after {passed:.0?}: {}; the largest node takes {most:.1} MiB", trial.findings());
         }
     }
     judge(&memory, length, &mut trial.row);
@@ -77,7 +78,6 @@ async fn disturb(trial: &mut Trial, rng: &mut Rng) {
 
 fn judge(memory: &Memory, length: Duration, row: &mut Row) {
     let Some((before, last)) = memory.thirds() else { return };
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     row.note(format!(
         "memory of a node at most: {:.1} MiB, in the last third {:.1} MiB",
         mib(before),
@@ -86,4 +86,8 @@ fn judge(memory: &Memory, length: Duration, row: &mut Row) {
     if length >= LONG && !Memory::is_flat(before, last) {
         row.breaks("memory grows".into());
     }
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
