@@ -287,10 +287,10 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
-    use abide_core::{Readiness, Timestamp};
+    use abide_core::Readiness;
 
     use super::super::io::Input;
-    use super::super::message::Now;
+    use super::super::node::tests::give;
     use super::super::settings::Settings;
     use super::*;
 
@@ -310,12 +310,7 @@ mod tests {
     fn hear(node: &mut Node, at: u64, cluster: ClusterId, view: u64, body: Body) {
         let (from, to, beat) = (member(2), node.me.id, at as u32);
         let message = Message { from, to, cluster: Some(cluster), view, beat, echo: 0, body };
-        give(node, at, Input::Message(message));
-    }
-
-    fn give(node: &mut Node, at: u64, input: Input) {
-        let wall = Timestamp::from_millis(1_700_000_000_000 + at);
-        node.handle(Now { elapsed: Duration::from_millis(at), wall }, input);
+        drop(give(node, at, Input::Message(message)));
     }
 
     #[test]
@@ -327,7 +322,7 @@ mod tests {
         hear(&mut node, 0, old, 5, Body::Announce { cluster: old, contacts: contacts.clone() });
         hear(&mut node, 1, old, 5, Body::Views { views: vec![view(old, 5, &[2])] });
         hear(&mut node, 2, old, 5, Body::Synced { view: 5 });
-        (1..120).for_each(|n| give(&mut node, n * 50, Input::Tick));
+        (1..120).for_each(|n| drop(give(&mut node, n * 50, Input::Tick)));
         assert_eq!((node.phase(), node.view()), (Phase::Founding, None), "it was heard of no more");
 
         hear(&mut node, 6_000, new, 2, Body::Announce { cluster: new, contacts });

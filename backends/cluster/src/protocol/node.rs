@@ -377,13 +377,14 @@ impl Node {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use abide_core::{SessionKey, Timestamp};
 
     use super::*;
     use crate::protocol::io::Request;
 
-    fn give(node: &mut Node, at: u64, input: Input) -> Vec<Output> {
+    /// Gives a node something at a time, in milliseconds.
+    pub(crate) fn give(node: &mut Node, at: u64, input: Input) -> Vec<Output> {
         let wall = Timestamp::from_millis(1_700_000_000_000 + at);
         node.handle(Now { elapsed: Duration::from_millis(at), wall }, input)
     }

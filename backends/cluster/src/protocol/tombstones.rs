@@ -77,8 +77,8 @@ impl Node {
             false => std::mem::take(&mut self.burials.settled),
         };
         let mut gone = 0;
-        for slot in slots.into_iter().filter(|slot| self.serving(*slot).is_some()).collect::<Vec<_>>() {
-            let Some(copy) = self.copies.get_mut(&slot) else { continue };
+        for slot in slots {
+            let Some(copy) = self.serving_mut(slot) else { continue };
             let floor = copy.floor;
             gone += copy.forget(|cell| {
                 let settled = cell
@@ -116,11 +116,11 @@ impl Node {
         self.burials.view = view;
         let (round, keep, me) = (self.burials.round, self.settings.tombstone, self.me.id);
         let mut asked: BTreeMap<NodeId, Vec<(Key, Ballot, Digest)>> = BTreeMap::new();
-        let mut left = AT_ONCE;
+        let (mut left, suspects) = (AT_ONCE, self.suspects());
         for slot in self.led_slots() {
             let Some(copy) = self.copies.get(&slot) else { continue };
             // Who does not answer cannot say that it has them.
-            if placed.owners(slot).iter().any(|owner| self.is_suspect(*owner)) {
+            if placed.owners(slot).iter().any(|owner| suspects.contains(owner)) {
                 continue;
             }
             let unsettled = |cell: &Cell| cell.settled.as_deref().is_none_or(|(in_view, _)| *in_view != view);
