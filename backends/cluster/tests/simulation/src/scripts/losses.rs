@@ -59,7 +59,8 @@ pub(super) fn recovery(seed: u64, variant: Option<Variant>) -> Outcome {
         director.world.kill(5);
     }
     (0..3).for_each(|at| director.world.kill(at));
-    director.pass(Duration::from_secs(3));
+    // What was on its way is heard a little later, and the time of those that died is known for three seconds from then on.
+    director.pass_ms(3_100);
     let what = (|| {
         refuses(&mut director, keys[0])?;
         if deaf {
