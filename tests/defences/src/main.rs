@@ -1,4 +1,4 @@
-//! Takes each defence of the layer and of the memory store out, one at a time, and sees the test fail that names it.
+//! Takes each defence of the layer and of the stores out, one at a time, and sees the test fail that names it.
 //!
 //! ```sh
 //! cargo run -p abide-defences                  # all of them; about half a minute each

@@ -49,6 +49,14 @@ fn another_major_version_is_not_understood() {
 }
 
 #[test]
+fn bytes_behind_a_message_of_this_version_are_refused() {
+    for mut bytes in encoded(1) {
+        bytes.push(0);
+        assert_eq!(decode(&bytes).expect_err("nobody says more").kind(), ErrorKind::Corrupt);
+    }
+}
+
+#[test]
 fn a_message_that_is_too_large_is_refused_before_it_is_read() {
     let bytes = vec![MAJOR; MAX_MESSAGE + 1];
     assert_eq!(decode(&bytes).expect_err("too large").kind(), ErrorKind::Corrupt);

@@ -131,10 +131,10 @@ mod tests {
     #[test]
     fn past_the_bound_the_oldest_of_the_address_with_the_most_goes() {
         let door = door(3, 100);
-        let crowd = [ip(1), ip(2), ip(1)].map(|from| door.admit(from).unwrap());
+        let crowd = [ip(2), ip(1), ip(1)].map(|from| door.admit(from).unwrap());
         let newest = door.admit(ip(3)).unwrap();
-        assert_eq!(crowd.each_ref().map(|place| place.evicted.is_cancelled()), [true, false, false]);
-        assert!(newest.is_linked() && !crowd[0].is_linked());
+        assert_eq!(crowd.each_ref().map(|place| place.evicted.is_cancelled()), [false, true, false]);
+        assert!(newest.is_linked() && !crowd[1].is_linked());
     }
 
     #[test]
@@ -150,6 +150,15 @@ mod tests {
         assert!(door.admit(ip(2)).is_some());
         drop(linked);
         assert!(door.admit(ip(1)).is_some());
+    }
+
+    #[test]
+    fn there_are_no_more_links_than_the_bound() {
+        let door = Arc::new(Door::new(&Limits { links: 1, ..Limits::default() }));
+        let [first, second] = [ip(1), ip(2)].map(|from| door.admit(from).unwrap());
+        assert!(first.is_linked() && !second.is_linked());
+        drop(first);
+        assert!(second.is_linked(), "it waited meanwhile");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use abide_cluster::codec::MAX_MESSAGE;
+use abide_cluster::transport::frame::Kind;
 use abide_cluster::transport::{ClusterName, Event, Identity, OpenError, Refusal, Unsent};
 use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
@@ -93,6 +94,17 @@ async fn a_broken_link_is_told_and_made_again() {
 }
 
 #[tokio::test]
+async fn a_peer_has_one_link_and_a_newer_one_takes_its_place() {
+    let mut one = Node::open(plain(1)).await;
+    let mut older = ByHand::greeted(one.me(), 2).await;
+    let mut newer = ByHand::greeted(one.me(), 2).await;
+    assert_eq!(older.hear().await, None);
+    newer.say(Kind::Message, b"hello").await;
+    assert_eq!(&one.message().await.bytes[..], b"hello");
+    assert_eq!(one.transport.counts().links_in, 1);
+}
+
+#[tokio::test]
 async fn a_link_that_is_not_answered_is_lost_within_its_silence() {
     let mut one = Node::open(plain(1)).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -100,7 +112,7 @@ async fn a_link_that_is_not_answered_is_lost_within_its_silence() {
     one.transport.send(at, Bytes::from_static(b"question")).unwrap();
     let mut peer = ByHand::over(listener.accept().await.unwrap().0);
     peer.hear().await.unwrap();
-    peer.say(abide_cluster::transport::frame::Kind::Hello, &ByHand::hello(2).encode()).await;
+    peer.say(Kind::Hello, &ByHand::hello(2).encode()).await;
     let began = std::time::Instant::now();
     one.find(|event| matches!(event, Event::LinkLost(_)).then_some(())).await;
     assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
@@ -116,7 +128,7 @@ async fn a_large_frame_that_takes_longer_than_the_silence_keeps_its_link_up() {
     one.transport.send(at, Bytes::from(vec![7; 32 << 20])).unwrap();
     let mut peer = ByHand::over(listener.accept().await.unwrap().0);
     peer.hear().await.unwrap();
-    peer.say(abide_cluster::transport::frame::Kind::Hello, &ByHand::hello(2).encode()).await;
+    peer.say(Kind::Hello, &ByHand::hello(2).encode()).await;
     let (began, mut left, mut part) = (std::time::Instant::now(), 32_usize << 20, vec![0; 64 << 10]);
     while left > 4 << 20 {
         left -= peer.stream.read(&mut part).await.unwrap();
