@@ -2,7 +2,8 @@
 //!
 //! **Invariants.**
 //! 1. A node founds a cluster only while every address at which another could be has granted it or refuses connections, more
-//!    than half of them granted, and no cluster was heard of for a while. An address that does not answer stops it.
+//!    than half of them granted, and no cluster was heard of for a while, be it that it wrote to the process that was here
+//!    before. An address that does not answer stops it.
 //!    Only who is itself listed among these addresses founds one.
 //! 2. A node grants to one candidate at a time, itself included, for longer than the candidate relies on it. Both times are
 //!    counted from before the grant, each on its own monotonic clock.
@@ -266,6 +267,20 @@ impl Node {
         }
     }
 
+    /// A message for the process that was here before: its cluster may not know yet that it is gone, and so not say of itself
+    /// that it is there.
+    pub(crate) fn on_anothers(&mut self, message: &Message) {
+        if self.phase != Phase::Founding || message.cluster.is_none() {
+            return;
+        }
+        self.founding.since = Some(self.now.elapsed);
+        // Whoever wrote it may be gone, too.
+        if self.every(Chore::Meet, PROBE_EVERY) {
+            let round = self.ask_round();
+            self.send_to(message.from, Body::Probe { round, founds: false });
+        }
+    }
+
     /// A message from another cluster.
     pub(crate) fn on_other_cluster(&mut self, message: Message) {
         match message.body {
@@ -287,9 +302,9 @@ impl Node {
 
 #[cfg(test)]
 mod tests {
-    use abide_core::Readiness;
+    use abide_core::{Readiness, Timestamp};
 
-    use super::super::io::Input;
+    use super::super::io::{Input, Output};
     use super::super::node::tests::give;
     use super::super::settings::Settings;
     use super::*;
@@ -308,9 +323,68 @@ mod tests {
 
     /// What another one says at a time, in milliseconds.
     fn hear(node: &mut Node, at: u64, cluster: ClusterId, view: u64, body: Body) {
-        let (from, to, beat) = (member(2), node.me.id, at as u32);
-        let message = Message { from, to, cluster: Some(cluster), view, beat, echo: 0, body };
-        drop(give(node, at, Input::Message(message)));
+        drop(hear_for(node, node.me.id, at, cluster, view, body));
+    }
+
+    /// What another one says to somebody who is or was here.
+    fn hear_for(
+        node: &mut Node,
+        to: NodeId,
+        at: u64,
+        cluster: ClusterId,
+        view: u64,
+        body: Body,
+    ) -> Vec<Output> {
+        let message =
+            Message { from: member(2), to, cluster: Some(cluster), view, beat: at as u32, echo: 0, body };
+        give(node, at, Input::Message(message))
+    }
+
+    /// Time passes up to then. Answers when it founded a cluster.
+    fn founds(node: &mut Node, times: std::ops::Range<u64>) -> Option<u64> {
+        times.step_by(50).find(|at| {
+            drop(give(node, *at, Input::Tick));
+            node.phase() == Phase::Member
+        })
+    }
+
+    const OLD: ClusterId = ClusterId { founded: 1, nonce: 1 };
+
+    /// One that nobody else is listed with.
+    fn alone() -> Node {
+        Node::new(Settings::new(member(1), vec![member(1).address], 7))
+    }
+
+    /// The same, shortly before it would found a cluster, where another one writes to the process that was here before. With it
+    /// the round in which it asks that one for its cluster.
+    fn written_to() -> (Node, u64) {
+        let mut node = alone();
+        assert_eq!(founds(&mut node, 0..2_900), None);
+        let beat = Body::Beat { wall: Timestamp::default(), synced: 5 };
+        let said = hear_for(&mut node, NodeId(99), 2_900, OLD, 5, beat);
+        let round = said.into_iter().find_map(|output| match output {
+            Output::Send { to, message } if to == member(2).address => match message.body {
+                Body::Probe { round, founds: false } => Some(round),
+                _ => None,
+            },
+            _ => None,
+        });
+        (node, round.expect("it asks who that is"))
+    }
+
+    #[test]
+    fn who_hears_what_was_meant_for_the_process_before_it_founds_nothing_beside_that_cluster() {
+        let (mut node, round) = written_to();
+        let answer = Probed::Cluster { cluster: OLD, serves: true, contacts: vec![member(2)] };
+        hear(&mut node, 2_901, OLD, 5, Body::Probed { round, answer });
+        assert_eq!((node.phase(), node.cluster), (Phase::Joining, Some(OLD)));
+    }
+
+    #[test]
+    fn what_one_that_is_gone_wrote_holds_up_who_founds_for_as_long_as_if_it_had_begun_then() {
+        assert_eq!(founds(&mut alone(), 0..10_000), Some(3_000));
+        let (mut node, _) = written_to();
+        assert_eq!(founds(&mut node, 2_950..10_000), Some(5_900));
     }
 
     #[test]

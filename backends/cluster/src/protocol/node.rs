@@ -230,8 +230,10 @@ impl Node {
     }
 
     fn receive(&mut self, message: Message) {
-        let is_ours = message.to == self.me.id || message.to == NodeId::ANY;
-        if !is_ours || message.from.id == self.me.id && message.to == NodeId::ANY {
+        if message.to != self.me.id && message.to != NodeId::ANY {
+            return self.on_anothers(&message);
+        }
+        if message.from.id == self.me.id && message.to == NodeId::ANY {
             return;
         }
         if message.cluster.is_some() && self.cluster.is_some() && message.cluster != self.cluster {
