@@ -165,6 +165,7 @@ impl Rules {
         for how in self.hows(state, step, work) {
             let came =
                 state.commit(&state.turns[step.client], work, how, step.id, self.is_here(step.request));
+            let is_late = state.is_late(&state.turns[step.client], how.at);
             let mut state = state.clone();
             let allowed = match &came {
                 Came::Nothing => answer == Ok(None) && self.sees(&state.turns[step.client], view),
@@ -177,6 +178,11 @@ impl Rules {
                     is_over(answer.map(drop))
                 }
                 Came::Superseded => answer == Err(ErrorKind::Superseded),
+                // A store may look at the record before it looks whether there is another one.
+                Came::Exists if is_late && is_over(answer.map(drop)) => {
+                    state.turns[step.client].is_over();
+                    true
+                }
                 Came::Exists => answer == Err(ErrorKind::Exists),
                 Came::Elsewhere => {
                     state.turns[step.client].identity = Identity::Elsewhere;
@@ -199,6 +205,7 @@ impl Rules {
         let heard = |kind| asked.then_some(kind);
         for how in self.hows(state, step, Work::Finish) {
             let came = state.commit(turn, Work::Finish, how, step.id, self.is_here(step.request));
+            let is_late = state.is_late(turn, how.at);
             let mut state = state.clone();
             let (expected, cookie) = match &came {
                 Came::Nothing => (None, turn.cookie),
@@ -208,6 +215,7 @@ impl Rules {
                 }
                 Came::Over => (None, Saw::Nothing),
                 Came::Superseded => (heard(ErrorKind::Superseded), turn.cookie),
+                Came::Exists if is_late && (failed, saw) == (None, Saw::Nothing) => (None, Saw::Nothing),
                 Came::Exists => (heard(ErrorKind::Exists), turn.cookie),
                 Came::Elsewhere => (failed, if saw == Saw::Token { Saw::Nothing } else { saw }),
             };

@@ -108,6 +108,11 @@ impl State {
             || matches!(worth, Worth::Pending(_))
     }
 
+    /// Whether a record that was made at a time comes so late that it is over already.
+    pub(in crate::interleavings) fn is_late(&self, turn: &Turn, at: Timestamp) -> bool {
+        at + turn.pending.idle.unwrap_or(IDLE).min(LIFE) <= self.now
+    }
+
     fn create(&self, turn: &Turn, work: Work, how: How, id: StepId, here: bool) -> Came {
         let at = how.at;
         let act = match work {
@@ -132,8 +137,7 @@ impl State {
             Life::Alive(_) => Came::Exists,
             Life::Ended => Came::Over,
             Life::Expired if !how.forgotten => Came::Over,
-            // The record came so late that it is over already.
-            _ if at + turn.pending.idle.unwrap_or(IDLE).min(LIFE) <= self.now => Came::Over,
+            _ if self.is_late(turn, at) => Came::Over,
             Life::Absent | Life::Expired => Came::Done(Done {
                 alive: Arc::new(Alive {
                     created: id,
